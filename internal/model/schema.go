@@ -1,0 +1,111 @@
+package model
+
+// Schema describes the events of one probe completely enough for every
+// renderer: the table, JSON, Prometheus, OTLP and the reference docs.
+type Schema struct {
+	// Probe is the probe's name, the same as every event's Probe.
+	Probe string
+	// Fields are the columns; Event.Values is indexed like it.
+	Fields []Field
+	// Metrics are the series aggregated from the events.
+	Metrics []Metric
+	// Span says how an event becomes a span; nil when it does not.
+	Span *Span
+}
+
+// Field describes one value of an event.
+type Field struct {
+	// Key is the OpenTelemetry attribute name where the semantic conventions
+	// have one, else a name below "goshawk.".
+	Key string
+	// Kind is the type of the value.
+	Kind Kind
+	// Unit is the UCUM unit of a number ("By", "ns"), empty when it has none.
+	Unit string
+	// Summary is one sentence for the reference docs.
+	Summary string
+	// Column is the header of the field's column in the default table. A field
+	// without one is shown by --json only.
+	Column string
+	// Width is the column's preferred width in terminal cells; 0 means that
+	// the column takes what the others leave.
+	Width int
+	// Resource marks a field that OTLP carries nowhere because the resource or
+	// the span itself already says it.
+	Resource bool
+}
+
+// Index returns the position of the field named key, or -1.
+func (s *Schema) Index(key string) int {
+	for i := range s.Fields {
+		if s.Fields[i].Key == key {
+			return i
+		}
+	}
+	return -1
+}
+
+// MetricKind says how events add up to a series.
+type MetricKind uint8
+
+const (
+	// Counter counts events, or sums a field over them.
+	Counter MetricKind = iota
+	// Histogram distributes the events' durations, in seconds.
+	Histogram
+)
+
+// Metric describes one series family that is aggregated from events. Every
+// metric is also labelled by service.
+type Metric struct {
+	// Name is the OpenTelemetry metric name. The Prometheus name follows from
+	// it and Unit by the OpenTelemetry to Prometheus mapping.
+	Name string
+	// Kind says how events add up.
+	Kind MetricKind
+	// Unit is the UCUM unit ("s", "{command}").
+	Unit string
+	// Summary is one sentence, the metric's help text.
+	Summary string
+	// Sum is the key of the field that a Counter sums; empty counts events.
+	Sum string
+	// Value is the key of the duration field that a Histogram distributes;
+	// empty takes Event.Duration.
+	Value string
+	// Labels are the fields that tell the series apart. They must be of low
+	// cardinality.
+	Labels []Label
+	// When, if not empty, is the key of a field that must be set for the
+	// event to count.
+	When string
+}
+
+// Label maps a field to a label of a metric.
+type Label struct {
+	// Name is the label's name, valid in Prometheus and OTLP alike.
+	Name string
+	// Field is the key of the field that gives the label's value.
+	Field string
+}
+
+// SpanKind is the OpenTelemetry kind of a span.
+type SpanKind uint8
+
+// The span kinds that probes use.
+const (
+	SpanInternal SpanKind = iota
+	SpanServer
+	SpanClient
+)
+
+// Span says how an event becomes an OpenTelemetry span: it starts at
+// Event.Time, lasts Event.Duration and carries the set fields as attributes.
+type Span struct {
+	// Kind is the span's kind.
+	Kind SpanKind
+	// Name is the key of the field that names the span.
+	Name string
+	// Error is the key of the field whose presence marks the span as failed
+	// and whose text describes the failure.
+	Error string
+}
