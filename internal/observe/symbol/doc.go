@@ -1,0 +1,35 @@
+// Package symbol names the code addresses of Go programs from their files
+// alone: nothing is run, no symbol table or DWARF is needed, so a stripped
+// static binary answers like any other.
+//
+// What comes in: an executable file (ELF, 64-bit, linux/amd64 or
+// linux/arm64, built by Go 1.20 or newer; static, PIE, linked internally or by
+// a C toolchain), and the program counters of a call stack.
+//
+// The stages:
+//
+//   - the file is mapped read-only and its ELF headers are read ([Open]);
+//   - the table of functions (pclntab) is found by its section, or by its magic
+//     number where a C linker has merged the section into another;
+//   - the runtime's module data, which says where the code starts, is found by
+//     its pointer to that table: in place, or through the relocations of a PIE;
+//     it counts only when it agrees with the table;
+//   - a program counter is looked up by binary search and its inlined calls
+//     are expanded ([Binary.AppendFrames]), and what the Go runtime hides from
+//     stacks, wrappers made by the compiler, is hidden here too;
+//   - a [Cache] keeps files open and remembers what each address meant.
+//
+// What goes out: frames as [runtime.Frames] prints them, the addresses of
+// functions, their machine code, the offset of the goroutine id in the
+// runtime's g, and whether a function belongs to the standard library.
+//
+// What it refuses: files that are no Go program ([ErrNotGo]), Go programs of a
+// release, architecture or layout that it cannot read ([ErrUnsupported]), and
+// damaged files. Every byte of a file is taken for hostile: an inconsistent
+// file gives an error or no frames, never a panic, an endless loop or a huge
+// allocation, and a file that shrinks while it is mapped does not take the
+// process down. It names Go code only: addresses in C libraries, in plugins
+// and in the kernel give nothing.
+package symbol
+
+//go:generate go run ./genoffsets -o zreleases.go
