@@ -1,0 +1,151 @@
+package probe
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"os"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+
+	"github.com/goshawk-io/goshawk/internal/model"
+)
+
+const (
+	ringMap        = "events"
+	lostVariable   = "lost"
+	recordVariable = "lost_records"
+	wakeVariable   = "wake_bytes"
+)
+
+// load brings the probe's maps and programs into the kernel, leaving out the
+// programs that it refuses.
+func load(spec *Spec, ringBytes int) (*ebpf.Collection, []model.ProbeFault, error) {
+	object, err := spec.Load()
+	if err != nil {
+		return nil, nil, fmt.Errorf("read eBPF object of probe %s: %w", spec.Name, err)
+	}
+	if err := size(spec, object, ringBytes); err != nil {
+		return nil, nil, err
+	}
+	collection, err := ebpf.NewCollection(object)
+	if err == nil {
+		return collection, nil, nil
+	}
+	faults, lastErr := dropRefused(spec, object)
+	if len(object.Programs) == 0 || len(faults) == 0 {
+		if lastErr == nil {
+			lastErr = err
+		}
+		return nil, faults, fmt.Errorf("load eBPF programs of probe %s: %w", spec.Name, lastErr)
+	}
+	collection, err = ebpf.NewCollection(object)
+	if err != nil {
+		return nil, faults, fmt.Errorf("load eBPF programs of probe %s: %w", spec.Name, err)
+	}
+	return collection, faults, nil
+}
+
+// size fits the maps to the host: the ring to ringBytes, per-CPU arrays to the
+// possible CPUs.
+func size(spec *Spec, object *ebpf.CollectionSpec, ringBytes int) error {
+	ring, ok := object.Maps[ringMap]
+	if !ok {
+		return fmt.Errorf("eBPF object of probe %s: no ring buffer named %q", spec.Name, ringMap)
+	}
+	if ringBytes > 0 {
+		ring.MaxEntries = ringSize(ringBytes)
+	}
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		return fmt.Errorf("count possible CPUs: %w", err)
+	}
+	for _, name := range spec.PerCPU {
+		m, ok := object.Maps[name]
+		if !ok {
+			return fmt.Errorf("eBPF object of probe %s: no map named %q", spec.Name, name)
+		}
+		m.MaxEntries = uint32(cpus)
+	}
+	if wake, ok := object.Variables[wakeVariable]; ok {
+		if err := wake.Set(uint64(ring.MaxEntries) / 8); err != nil {
+			return fmt.Errorf("set %s of probe %s: %w", wakeVariable, spec.Name, err)
+		}
+	}
+	return nil
+}
+
+// ringSize rounds up to what the kernel accepts: a power of two that is a
+// multiple of the page size.
+func ringSize(n int) uint32 {
+	n = max(n, os.Getpagesize())
+	return uint32(1) << bits.Len32(uint32(n-1))
+}
+
+// dropRefused removes from object each program that the kernel does not take
+// by itself. It returns the faults and the last cause.
+func dropRefused(spec *Spec, object *ebpf.CollectionSpec) ([]model.ProbeFault, error) {
+	var faults []model.ProbeFault
+	var last error
+	for _, point := range spec.Attach {
+		alone := object.Copy()
+		for name := range alone.Programs {
+			if name != point.Program {
+				delete(alone.Programs, name)
+			}
+		}
+		collection, err := ebpf.NewCollection(alone)
+		if err == nil {
+			collection.Close()
+			continue
+		}
+		last = err
+		delete(object.Programs, point.Program)
+		faults = append(faults, fault(point, err))
+		if point.Required {
+			clear(object.Programs)
+			return faults, err
+		}
+	}
+	return faults, last
+}
+
+// attach attaches point's program and returns the link.
+func attach(collection *ebpf.Collection, point AttachPoint) (link.Link, error) {
+	program, ok := collection.Programs[point.Program]
+	if !ok {
+		return nil, errNotLoaded
+	}
+	switch point.Kind {
+	case RawTracepoint:
+		return link.AttachTracing(link.TracingOptions{Program: program})
+	case TaskIterator:
+		return link.AttachIter(link.IterOptions{Program: program})
+	}
+	return nil, fmt.Errorf("attach kind %d is not known", point.Kind)
+}
+
+// errNotLoaded marks a point whose program was refused earlier, and reported
+// then.
+var errNotLoaded = errors.New("program not loaded")
+
+func fault(point AttachPoint, err error) model.ProbeFault {
+	return model.ProbeFault{
+		Part:    point.Target,
+		Cause:   err.Error(),
+		Missing: point.Missing,
+		Hint:    hint(err),
+	}
+}
+
+// hint says what would help against a refusal of the kernel.
+func hint(err error) string {
+	switch {
+	case errors.Is(err, os.ErrPermission):
+		return "run as root, or grant CAP_BPF, CAP_PERFMON and CAP_SYS_RESOURCE"
+	case errors.Is(err, ebpf.ErrNotSupported), errors.Is(err, os.ErrNotExist):
+		return "this kernel lacks the hook; a newer kernel (5.17 or later, with BTF) has it"
+	}
+	return "report the cause with the output of uname -r"
+}

@@ -1,0 +1,277 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/ringbuf"
+
+	"github.com/goshawk-io/goshawk/internal/model"
+	"github.com/goshawk-io/goshawk/internal/observe/target"
+	"github.com/goshawk-io/goshawk/internal/platform"
+)
+
+const (
+	// pollInterval bounds how long a record waits in a quiet ring.
+	pollInterval = 100 * time.Millisecond
+	// tickInterval is how often decoders hear of the time.
+	tickInterval = time.Second
+)
+
+// Options configures one run of a probe. The zero value works.
+type Options struct {
+	// RingBytes is the size of the ring buffer, rounded up to a power of two
+	// of at least a page; 0 takes the object's own, 16 MiB.
+	RingBytes int
+	// BeforeRead, if not nil, is called before each record is read. Tests
+	// stall the reader with it.
+	BeforeRead func()
+}
+
+// Probe is a probe that is attached. Run reads it; Health may be called at any
+// time and from any goroutine.
+type Probe struct {
+	spec       *Spec
+	host       Host
+	options    Options
+	collection *ebpf.Collection
+	reader     *ringbuf.Reader
+	links      []link.Link
+	iterators  []iterator
+	faults     []model.ProbeFault
+	events     atomic.Uint64
+	bad        atomic.Uint64
+	closed     atomic.Bool
+}
+
+// iterator is an attached TaskIterator and when it runs next.
+type iterator struct {
+	link *link.Iter
+	next time.Time
+	AttachPoint
+}
+
+// Start loads and attaches spec. Programs run from here on; their records wait
+// in the ring until Run reads them. The caller must call Close.
+//
+// The error wraps [platform.ErrUnsupported] when this host cannot run the
+// probe at all.
+func Start(spec *Spec, host Host, options Options) (*Probe, error) {
+	for _, need := range spec.Needs {
+		if err := need.Check(); err != nil {
+			return nil, &platform.UnsupportedError{
+				What: fmt.Sprintf("probe %s needs %s", spec.Name, need.What), Cause: err, Hint: need.Hint,
+			}
+		}
+	}
+	collection, faults, err := load(spec, options.RingBytes)
+	if err != nil {
+		return nil, &platform.UnsupportedError{What: "start probe " + spec.Name, Cause: err, Hint: hint(err)}
+	}
+	p := &Probe{spec: spec, host: host, options: options, collection: collection, faults: faults}
+	p.reader, err = ringbuf.NewReader(collection.Maps[ringMap])
+	if err != nil {
+		p.Close()
+		return nil, fmt.Errorf("read ring buffer of probe %s: %w", spec.Name, err)
+	}
+	if err := p.attachAll(); err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *Probe) attachAll() error {
+	for _, point := range p.spec.Attach {
+		l, err := attach(p.collection, point)
+		if errors.Is(err, errNotLoaded) {
+			continue
+		}
+		if err != nil && point.Required {
+			return &platform.UnsupportedError{
+				What: fmt.Sprintf("attach probe %s to %s", p.spec.Name, point.Target), Cause: err, Hint: hint(err),
+			}
+		}
+		if err != nil {
+			p.faults = append(p.faults, fault(point, err))
+			continue
+		}
+		p.links = append(p.links, l)
+		if it, ok := l.(*link.Iter); ok {
+			p.iterators = append(p.iterators, iterator{link: it, AttachPoint: point})
+		}
+	}
+	return nil
+}
+
+// Spec returns what the probe was started from.
+func (p *Probe) Spec() *Spec { return p.spec }
+
+// Run reads records until ctx is done, then detaches, drains the ring and
+// flushes the decoder. older are the processes that /proc showed after Start. It calls emit for each event, on the calling goroutine;
+// the event is borrowed. It returns nil after a clean drain.
+func (p *Probe) Run(ctx context.Context, older []target.Process, emit func(*model.Event)) error {
+	p.host.Older = older
+	decoder := p.spec.NewDecoder(p.host)
+	counted := func(e *model.Event) {
+		if e.Phase == model.PhaseEnd {
+			p.events.Add(1)
+		}
+		emit(e)
+	}
+	var record ringbuf.Record
+	nextTick := time.Now().Add(tickInterval)
+	for ctx.Err() == nil {
+		now := time.Now()
+		if now.After(nextTick) {
+			p.tick(decoder, counted)
+			nextTick = now.Add(tickInterval)
+		}
+		p.runIterators(now)
+		if err := p.drain(ctx, decoder, &record, nextTick, counted); err != nil {
+			return err
+		}
+	}
+	p.detach()
+	if err := p.drain(context.Background(), decoder, &record, time.Time{}, counted); err != nil {
+		return err
+	}
+	decoder.Flush(counted)
+	return nil
+}
+
+// drain decodes records until the ring is empty, ctx is done or it is until
+// (when set).
+func (p *Probe) drain(ctx context.Context, d Decoder, record *ringbuf.Record, until time.Time, emit func(*model.Event)) error {
+	p.reader.SetDeadline(time.Now().Add(pollInterval))
+	for n := 0; ; n++ {
+		if p.options.BeforeRead != nil {
+			p.options.BeforeRead()
+		}
+		err := p.reader.ReadInto(record)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read ring buffer of probe %s: %w", p.spec.Name, err)
+		}
+		if err := d.Decode(record.RawSample, emit); err != nil {
+			p.bad.Add(1)
+			p.host.Log.Debug("record not decoded", "probe", p.spec.Name, "error", err)
+		}
+		if n%1024 == 1023 && (ctx.Err() != nil || !until.IsZero() && time.Now().After(until)) {
+			return nil
+		}
+	}
+}
+
+func (p *Probe) tick(d Decoder, emit func(*model.Event)) {
+	if _, err := p.host.Clock.Refresh(); err != nil {
+		p.host.Log.Debug("wall clock not read", "error", err)
+	}
+	d.Tick(platform.BootTime(), p.variable(recordVariable), emit)
+}
+
+func (p *Probe) runIterators(now time.Time) {
+	for i := range p.iterators {
+		it := &p.iterators[i]
+		if now.Before(it.next) {
+			continue
+		}
+		it.next = now.Add(it.Every)
+		if err := runIterator(it.link); err != nil {
+			p.host.Log.Debug("iterator failed", "probe", p.spec.Name, "target", it.Target, "error", err)
+		}
+	}
+}
+
+func runIterator(it *link.Iter) error {
+	r, err := it.Open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	_, err = io.Copy(io.Discard, r)
+	return err
+}
+
+// variable reads a counter of the eBPF object, 0 when it has none.
+func (p *Probe) variable(name string) uint64 {
+	v, ok := p.collection.Variables[name]
+	if !ok || p.closed.Load() {
+		return 0
+	}
+	var n uint64
+	if err := v.Get(&n); err != nil {
+		return 0
+	}
+	return n
+}
+
+// Lost returns how many events are known to be lost between the kernel and
+// Run.
+func (p *Probe) Lost() uint64 { return p.variable(lostVariable) }
+
+// Health returns the state of the probe.
+func (p *Probe) Health() model.ProbeHealth {
+	h := model.ProbeHealth{
+		Probe:       p.spec.Name,
+		Up:          !p.closed.Load(),
+		Events:      p.events.Load(),
+		Lost:        p.Lost(),
+		LostRecords: p.variable(recordVariable) + p.bad.Load(),
+		CostSeconds: -1,
+		Off:         p.faults,
+	}
+	var cost time.Duration
+	for _, program := range p.collection.Programs {
+		stats, err := program.Stats()
+		if err != nil {
+			continue
+		}
+		cost += stats.Runtime
+		h.LostRecords += stats.RecursionMisses
+	}
+	if cost > 0 {
+		h.CostSeconds = cost.Seconds()
+	}
+	return h
+}
+
+// LogFaults writes one warning for each part of the probe that is off.
+func (p *Probe) LogFaults(log *slog.Logger) {
+	for _, f := range p.faults {
+		log.Warn("part of a probe is off", "probe", p.spec.Name, "part", f.Part, "cause", f.Cause, "missing", f.Missing, "hint", f.Hint)
+	}
+}
+
+func (p *Probe) detach() {
+	for _, l := range p.links {
+		l.Close()
+	}
+	p.links = nil
+	p.iterators = nil
+}
+
+// Close detaches the probe and frees what it holds in the kernel. It must not
+// be called while Run runs.
+func (p *Probe) Close() error {
+	if !p.closed.CompareAndSwap(false, true) {
+		return nil
+	}
+	p.detach()
+	var err error
+	if p.reader != nil {
+		err = p.reader.Close()
+	}
+	p.collection.Close()
+	return err
+}

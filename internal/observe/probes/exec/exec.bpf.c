@@ -1,0 +1,825 @@
+//go:build ignore
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* SPDX-FileCopyrightText: The Goshawk Authors */
+
+/*
+ * The life of every process: fork, exec, exit, reaping, and the signals
+ * between. Nothing here runs on the path of a system call.
+ *
+ * The event that `lost` counts is a command: one execve that succeeded, or one
+ * vforked child that never got to. Each is counted once, when its process
+ * ends: struct proc remembers how many of its execs never reached user space.
+ */
+#include "../../bpf/kernel.h"
+#include "../../bpf/file.h"
+#include "../../bpf/path.h"
+#include "../../bpf/ring.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#define ARGS_MAX 65536
+#define STACK_FRAMES 96
+/* GOID_FIRST..GOID_FIRST+8*GOID_WORDS spans every offset that goid has had in
+ * runtime.g; user space picks by Go version. */
+#define GOID_FIRST 144
+#define GOID_WORDS 4
+#define TRACEPARENT_LEN 55
+/* The frame of syscall.forkAndExecInChild1 relative to its saved frame pointer
+ * (Go's register ABI: the spill slots of the arguments follow the three
+ * stack-assigned arguments and the two words of the mapPipe result). */
+#define GO_FRAME_ARGV0 56
+#define GO_FRAME_ARGV 64
+#define GO_FRAME_ARGC 72
+#define GO_FRAME_DIR 120
+/* GO_FRAME_BYTES below the frame pointer hold the function's locals. */
+#define GO_FRAME_BYTES 1024
+#define REFUSED_ARGS 64
+#define REFUSED_BYTES 4096
+
+#define PF_FORKNOEXEC 0x00000040
+#define PF_KTHREAD 0x00200000
+
+#define SIGHUP 1
+#define SIGKILL 9
+#define SIGTERM 15
+#define SIGCHLD 17
+#define SIGCONT 18
+#define SIGURG 23
+#define SIGPROF 27
+#define SIGWINCH 28
+
+enum record_kind {
+	RECORD_FORK = 1,
+	RECORD_EXEC = 2,
+	RECORD_EXIT = 3,
+	RECORD_REAP = 4,
+	RECORD_REFUSED = 5,
+	RECORD_PIPE = 6,
+};
+
+enum record_flags {
+	FLAG_ARGS_CUT = 1,
+	FLAG_EXE_CUT = 2,
+	FLAG_CWD_CUT = 4,
+	FLAG_TERM_SEEN = 8,
+	FLAG_NEVER_EXECED = 16,
+	FLAG_ARGS_UNREADABLE = 32,
+	FLAG_VFORK = 64,
+	FLAG_AWAITED = 128,
+};
+
+/* usage is what a process has consumed, in the kernel's own units: times in
+ * ns, maxrss in pages. */
+struct usage {
+	u64 utime;
+	u64 stime;
+	u64 runtime;
+	u64 run_delay;
+	u64 rchar;
+	u64 wchar;
+	u64 maxrss;
+};
+
+/* record_head opens every record; start is the process's start_boottime and,
+ * with pid, names it for good. Times are of the boot clock. */
+struct record_head {
+	u32 kind;
+	u32 pid;
+	u64 time;
+	u64 start;
+};
+
+struct fork_record {
+	struct record_head head;
+	u64 parent_start;
+	u64 parent_code;
+	struct file_id parent_exe;
+	u64 stack_lo;
+	u64 stack_hi;
+	u64 sp;
+	u64 goid[GOID_WORDS];
+	u32 parent_pid;
+	u32 flags;
+	u32 stack_bytes;
+	u32 padding;
+};
+
+struct fork_scratch {
+	struct fork_record r;
+	u64 stack[STACK_FRAMES];
+};
+
+struct exec_record {
+	struct record_head head;
+	struct usage usage;
+	u64 parent_start;
+	u64 cgroup_v2;
+	u64 cgroup_v1;
+	u64 start_code;
+	struct file_id exe;
+	u32 parent_pid;
+	u32 flags;
+	u32 args_total;
+	u32 args_bytes;
+	u32 exe_bytes;
+	u32 paths_bytes;
+	u32 traceparent_bytes;
+	u32 padding;
+	char traceparent[56];
+	char comm[16];
+};
+
+/* exec_scratch is a record and what follows it: the components of the
+ * executable's path, those of the working directory, the arguments. */
+struct exec_scratch {
+	struct exec_record r;
+	char data[2 * PATH_MAX_BYTES + PATH_NAME_MAX + ARGS_MAX];
+};
+
+struct exit_record {
+	struct record_head head;
+	struct usage usage;
+	u64 rss_pages;
+	u64 cgroup_v2;
+	u64 cgroup_v1;
+	u32 parent_pid;
+	u32 exit_code;
+	u32 signal_pid;
+	u32 flags;
+	u32 execs_sent;
+	u32 execs_lost;
+	char comm[16];
+};
+
+struct reap_record {
+	struct record_head head;
+	struct usage usage;
+	u64 last_wait;
+};
+
+struct refused_record {
+	struct record_head head;
+	u64 parent_start;
+	u64 cgroup_v2;
+	u64 cgroup_v1;
+	u32 parent_pid;
+	u32 exit_code;
+	u32 flags;
+	u32 frame_bytes;
+	u32 path_bytes;
+	u32 dir_bytes;
+	u32 args_bytes;
+	u32 args_count;
+	char comm[16];
+	char frame[GO_FRAME_BYTES];
+	char path[PATH_NAME_MAX];
+	char dir[PATH_NAME_MAX];
+};
+
+struct refused_scratch {
+	struct refused_record r;
+	char args[REFUSED_BYTES + PATH_NAME_MAX];
+};
+
+struct pipe_record {
+	struct record_head head;
+	u64 inode;
+	u64 switches;
+	u32 fd;
+	u32 readers;
+};
+
+/* proc is what the kernel side remembers of a process between its events. */
+struct proc {
+	u64 run_delay;
+	u64 parent_frame;
+	u32 execs_sent;
+	u32 execs_lost;
+	u32 exited;
+	u32 vforked;
+	u32 term_seen;
+	u32 kill_pid;
+	u32 term_pid;
+	u32 last_signal;
+	u32 last_pid;
+	u32 padding;
+};
+
+/* procs holds struct proc by the thread group's leader; the kernel frees an
+ * entry with its task. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct proc);
+} procs SEC(".maps");
+
+/* last_wait holds when a process (tgid) last began to wait for a child. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, u32);
+	__type(value, u64);
+} last_wait SEC(".maps");
+
+/* known_files holds the executables that user space has been told of. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct file_id);
+	__type(value, u8);
+} known_files SEC(".maps");
+
+/* The per_cpu maps hold a record while it is put together. per_cpu_exec has
+ * one entry per possible CPU (the loader sizes it), because a per-CPU array may
+ * not hold 64 KiB. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct exec_scratch);
+} per_cpu_exec SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct fork_scratch);
+} per_cpu_fork SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct refused_scratch);
+} per_cpu_refused SEC(".maps");
+
+static __always_inline void fill_head(struct record_head *head, u32 kind, struct task_struct *leader)
+{
+	head->kind = kind;
+	head->pid = BPF_CORE_READ(leader, tgid);
+	head->time = bpf_ktime_get_boot_ns();
+	head->start = BPF_CORE_READ(leader, start_boottime);
+}
+
+/* cgroup_v1_id identifies the cgroup by a version 1 controller that container
+ * runtimes use; with version 2 only, it equals the version 2 id or the root's. */
+static __always_inline u64 cgroup_v1_id(struct task_struct *task)
+{
+	struct css_set *set = BPF_CORE_READ(task, cgroups);
+	struct cgroup_subsys_state *css = 0;
+	u32 i = 0;
+
+	if (bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id))
+		i = bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id);
+	else if (bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id))
+		i = bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id);
+	else
+		return 0;
+	bpf_core_read(&css, sizeof(css), (void *)set + bpf_core_field_offset(struct css_set, subsys) + i * sizeof(void *));
+	return BPF_CORE_READ(css, cgroup, kn, id);
+}
+
+static __always_inline u64 cgroup_v2_id(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+}
+
+/* dead_usage is what the threads that are gone have consumed. */
+static __always_inline void dead_usage(struct usage *u, struct signal_struct *sig)
+{
+	u->utime = BPF_CORE_READ(sig, utime);
+	u->stime = BPF_CORE_READ(sig, stime);
+	u->runtime = BPF_CORE_READ(sig, sum_sched_runtime);
+	u->rchar = BPF_CORE_READ(sig, ioac.rchar);
+	u->wchar = BPF_CORE_READ(sig, ioac.wchar);
+	u->maxrss = BPF_CORE_READ(sig, maxrss);
+	u->run_delay = 0;
+}
+
+/* resident_pages is the peak of the address space in pages. The counters are
+ * per CPU; their sum here is short of up to a batch for each. Kernels before
+ * 6.16 have let go of the address space by now, those before 6.2 count in
+ * another form: both leave only the peak known to the signal struct. */
+static __always_inline u64 resident_pages(struct mm_struct *mm)
+{
+	u64 peak = BPF_CORE_READ(mm, hiwater_rss);
+	s64 now = 0;
+
+	if (!bpf_core_field_exists(struct percpu_counter, count) || !mm)
+		return peak;
+	now += BPF_CORE_READ(mm, rss_stat[MM_FILEPAGES].count);
+	now += BPF_CORE_READ(mm, rss_stat[MM_ANONPAGES].count);
+	now += BPF_CORE_READ(mm, rss_stat[MM_SHMEMPAGES].count);
+	return now > (s64)peak ? now : peak;
+}
+
+static __always_inline void add_thread_usage(struct usage *u, struct task_struct *task)
+{
+	u->utime += BPF_CORE_READ(task, utime);
+	u->stime += BPF_CORE_READ(task, stime);
+	u->runtime += BPF_CORE_READ(task, se.sum_exec_runtime);
+	u->rchar += BPF_CORE_READ(task, ioac.rchar);
+	u->wchar += BPF_CORE_READ(task, ioac.wchar);
+	u->run_delay += BPF_CORE_READ(task, sched_info.run_delay);
+}
+
+#if defined(__TARGET_ARCH_x86)
+#define REGS_G(regs) BPF_CORE_READ(regs, r14)
+#define REGS_FRAME(regs) BPF_CORE_READ(regs, bp)
+#define REGS_SP(regs) BPF_CORE_READ(regs, sp)
+#define REGS_WRITES(regs) (BPF_CORE_READ(regs, orig_ax) == 1 || BPF_CORE_READ(regs, orig_ax) == 20)
+#define REGS_ARG0(regs) BPF_CORE_READ(regs, di)
+#define GO_FRAME_KNOWN 1
+#elif defined(__TARGET_ARCH_arm64)
+#define REGS_G(regs) BPF_CORE_READ(regs, regs[28])
+#define REGS_FRAME(regs) BPF_CORE_READ(regs, regs[29])
+#define REGS_SP(regs) BPF_CORE_READ(regs, sp)
+#define REGS_WRITES(regs) (BPF_CORE_READ(regs, syscallno) == 64 || BPF_CORE_READ(regs, syscallno) == 66)
+#define REGS_ARG0(regs) BPF_CORE_READ(regs, regs[0])
+/* The layout of the frame is verified for amd64 only. */
+#define GO_FRAME_KNOWN 0
+#endif
+
+/* sched_process_fork runs in the parent, on the goroutine that spawns: its user
+ * stack is the Go stack that led here. The child does not run yet. */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(exec_fork, struct task_struct *parent, struct task_struct *child)
+{
+	u32 zero = 0;
+	struct fork_scratch *s;
+	struct fork_record *r;
+	struct mm_struct *mm = BPF_CORE_READ(parent, mm);
+	struct task_struct *leader = BPF_CORE_READ(parent, group_leader);
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+	if (BPF_CORE_READ(child, pid) != BPF_CORE_READ(child, tgid) || !mm)
+		return 0;
+	s = bpf_map_lookup_elem(&per_cpu_fork, &zero);
+	if (!s)
+		return 0;
+	r = &s->r;
+	fill_head(&r->head, RECORD_FORK, child);
+	r->flags = 0;
+	if (BPF_CORE_READ(child, mm) == mm) {
+		struct proc *p = bpf_task_storage_get(&procs, child, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+		if (p) {
+			p->vforked = 1;
+			p->parent_frame = REGS_FRAME(regs);
+		}
+		r->flags = FLAG_VFORK;
+	}
+	r->parent_pid = BPF_CORE_READ(leader, tgid);
+	r->parent_start = BPF_CORE_READ(leader, start_boottime);
+	r->parent_code = BPF_CORE_READ(mm, start_code);
+	fill_file(&r->parent_exe, BPF_CORE_READ(mm, exe_file));
+
+	u64 g = REGS_G(regs);
+	r->sp = REGS_SP(regs);
+	r->stack_lo = 0;
+	r->stack_hi = 0;
+	bpf_probe_read_user(&r->stack_lo, 2 * sizeof(u64), (void *)g);
+	if (bpf_probe_read_user(r->goid, sizeof(r->goid), (void *)(g + GOID_FIRST)) != 0)
+		__builtin_memset(r->goid, 0, sizeof(r->goid));
+
+	long n = bpf_get_stack(ctx, s->stack, sizeof(s->stack), BPF_F_USER_STACK);
+	if (n < 0)
+		n = 0;
+	if (n > (long)sizeof(s->stack))
+		n = sizeof(s->stack);
+	r->stack_bytes = n;
+	ring_send(s, __builtin_offsetof(struct fork_scratch, stack) + (u64)n, ring_flags());
+	return 0;
+}
+
+/* The types that user space decodes, for bpf2go. */
+struct usage *unused_usage __attribute__((unused));
+struct file_id *unused_file __attribute__((unused));
+struct record_head *unused_head __attribute__((unused));
+struct fork_record *unused_fork __attribute__((unused));
+struct exec_record *unused_exec __attribute__((unused));
+struct exit_record *unused_exit __attribute__((unused));
+struct reap_record *unused_reap __attribute__((unused));
+struct refused_record *unused_refused __attribute__((unused));
+struct pipe_record *unused_pipe __attribute__((unused));
+enum record_kind unused_kind __attribute__((unused));
+enum record_flags unused_flags __attribute__((unused));
+
+struct env_search {
+	u64 next;
+	u64 end;
+	char *found;
+	u32 inside;
+	u32 padding;
+};
+
+/* env_step looks at one chunk of the environment: the head of a variable, or
+ * the rest of one longer than the chunk. */
+static long env_step(u32 i, void *arg)
+{
+	struct env_search *s = arg;
+	char chunk[64];
+	long n;
+
+	if (s->next >= s->end)
+		return 1;
+	n = bpf_probe_read_user_str(chunk, sizeof(chunk), (void *)s->next);
+	if (n <= 0)
+		return 1;
+	u64 at = s->next;
+	u32 head = !s->inside;
+	s->inside = n == sizeof(chunk);
+	s->next += s->inside ? n - 1 : n;
+	if (head && *(u64 *)chunk == 0x5241504543415254ULL /* "TRACEPAR" */ &&
+	    *(u32 *)(chunk + 8) == 0x3d544e45U /* "ENT=" */) {
+		s->next = at + 12;
+		s->found = (char *)at;
+		return 1;
+	}
+	return 0;
+}
+
+static __always_inline void read_traceparent(struct exec_record *r, struct mm_struct *mm)
+{
+	struct env_search s = {
+		.next = BPF_CORE_READ(mm, env_start),
+		.end = BPF_CORE_READ(mm, env_end),
+	};
+
+	r->traceparent_bytes = 0;
+	bpf_loop(4096, env_step, &s, 0);
+	if (!s.found)
+		return;
+	long n = bpf_probe_read_user_str(r->traceparent, sizeof(r->traceparent), (void *)s.next);
+	if (n == TRACEPARENT_LEN + 1)
+		r->traceparent_bytes = TRACEPARENT_LEN;
+}
+
+/* read_args copies the arguments in one go: they are contiguous in the new mm,
+ * each ended by a NUL. */
+static __always_inline u32 read_args(struct exec_scratch *s, struct mm_struct *mm, u32 off)
+{
+	struct exec_record *r = &s->r;
+	u64 from = BPF_CORE_READ(mm, arg_start);
+	u64 total = BPF_CORE_READ(mm, arg_end) - from;
+	u64 n = total;
+
+	r->args_total = total;
+	if (n > ARGS_MAX) {
+		n = ARGS_MAX;
+		r->flags |= FLAG_ARGS_CUT;
+	}
+	r->args_bytes = n;
+	if (off > 2 * PATH_MAX_BYTES + PATH_NAME_MAX)
+		return off;
+	if (bpf_probe_read_user(s->data + off, n, (void *)from) != 0) {
+		r->flags |= FLAG_ARGS_UNREADABLE;
+		r->args_bytes = 0;
+		n = 0;
+	}
+	return off + n;
+}
+
+/* first_sight reports whether an executable is new: then user space is woken at
+ * once, to open it while it is there. */
+static __always_inline bool first_sight(struct file_id *id)
+{
+	u8 seen = 1;
+
+	if (bpf_map_lookup_elem(&known_files, id))
+		return false;
+	bpf_map_update_elem(&known_files, id, &seen, BPF_ANY);
+	return true;
+}
+
+/* sched_process_exec runs in the new image: its arguments, environment and
+ * executable are in place, its threads are gone, its code has not run. */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(exec_exec, struct task_struct *task, s32 old_pid, struct linux_binprm *bprm)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+	struct exec_scratch *s = bpf_map_lookup_elem(&per_cpu_exec, &cpu);
+	struct proc *p = bpf_task_storage_get(&procs, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	struct task_struct *parent = BPF_CORE_READ(task, real_parent, group_leader);
+	struct file *exe = BPF_CORE_READ(mm, exe_file);
+	struct fs_struct *fs = BPF_CORE_READ(task, fs);
+	struct exec_record *r;
+	u32 off;
+
+	if (p)
+		p->vforked = 0;
+	if (!s) {
+		__sync_fetch_and_add(&lost, p ? 0 : 1);
+		if (p)
+			p->execs_lost++;
+		return 0;
+	}
+	r = &s->r;
+	fill_head(&r->head, RECORD_EXEC, task);
+	dead_usage(&r->usage, BPF_CORE_READ(task, signal));
+	add_thread_usage(&r->usage, task);
+	r->parent_pid = BPF_CORE_READ(parent, tgid);
+	r->parent_start = BPF_CORE_READ(parent, start_boottime);
+	r->cgroup_v2 = cgroup_v2_id(task);
+	r->cgroup_v1 = cgroup_v1_id(task);
+	r->start_code = BPF_CORE_READ(mm, start_code);
+	fill_file(&r->exe, exe);
+	r->flags = 0;
+	bpf_get_current_comm(r->comm, sizeof(r->comm));
+
+	r->paths_bytes = 0;
+	if (path_collect(&exe->f_path, s->data, &r->paths_bytes, PATH_MAX_BYTES))
+		r->flags |= FLAG_EXE_CUT;
+	r->exe_bytes = r->paths_bytes;
+	if (path_collect(&fs->pwd, s->data, &r->paths_bytes, 2 * PATH_MAX_BYTES))
+		r->flags |= FLAG_CWD_CUT;
+	read_traceparent(r, mm);
+	off = read_args(s, mm, r->paths_bytes);
+
+	if (off > sizeof(s->data))
+		off = sizeof(s->data);
+	u64 flags = first_sight(&r->exe) ? BPF_RB_FORCE_WAKEUP : ring_flags();
+	bool sent = ring_send(s, __builtin_offsetof(struct exec_scratch, data) + (u64)off, flags);
+	if (p && sent)
+		p->execs_sent++;
+	else if (p)
+		p->execs_lost++;
+	else if (!sent)
+		__sync_fetch_and_add(&lost, 1);
+	return 0;
+}
+
+struct refused_walk {
+	struct refused_scratch *s;
+	u64 argv;
+};
+
+static long refused_step(u32 i, void *arg)
+{
+	struct refused_walk *w = arg;
+	struct refused_record *r = &w->s->r;
+	u32 off = r->args_bytes;
+	u64 ptr = 0;
+
+	if (off >= REFUSED_BYTES)
+		return 1;
+	if (bpf_probe_read_user(&ptr, sizeof(ptr), (void *)(w->argv + i * 8)) != 0 || !ptr)
+		return 1;
+	long n = bpf_probe_read_user_str(w->s->args + off, PATH_NAME_MAX, (void *)ptr);
+	if (n <= 0)
+		return 1;
+	if (n == PATH_NAME_MAX)
+		r->flags |= FLAG_ARGS_CUT;
+	r->args_bytes = off + n;
+	r->args_count++;
+	return 0;
+}
+
+/* read_refused copies what the vforked child of a Go program was about to run
+ * out of the frame of syscall.forkAndExecInChild1, which is still on the
+ * parent's stack: the path, the directory, the arguments, and the locals, in
+ * which user space finds the errno. */
+static __always_inline void read_refused(struct refused_scratch *s, u64 frame)
+{
+	struct refused_record *r = &s->r;
+	u64 ptr = 0, argv = 0, argc = 0;
+
+	r->frame_bytes = r->path_bytes = r->dir_bytes = r->args_bytes = r->args_count = 0;
+	if (!GO_FRAME_KNOWN)
+		return;
+	if (bpf_probe_read_user(r->frame, sizeof(r->frame), (void *)(frame - GO_FRAME_BYTES)) == 0)
+		r->frame_bytes = sizeof(r->frame);
+	if (bpf_probe_read_user(&ptr, sizeof(ptr), (void *)(frame + GO_FRAME_ARGV0)) != 0)
+		return;
+	long n = bpf_probe_read_user_str(r->path, sizeof(r->path), (void *)ptr);
+	if (n <= 1)
+		return;
+	r->path_bytes = n - 1;
+	bpf_probe_read_user(&ptr, sizeof(ptr), (void *)(frame + GO_FRAME_DIR));
+	n = ptr ? bpf_probe_read_user_str(r->dir, sizeof(r->dir), (void *)ptr) : 0;
+	r->dir_bytes = n > 0 ? n - 1 : 0;
+	bpf_probe_read_user(&argv, sizeof(argv), (void *)(frame + GO_FRAME_ARGV));
+	bpf_probe_read_user(&argc, sizeof(argc), (void *)(frame + GO_FRAME_ARGC));
+	struct refused_walk w = {.s = s, .argv = argv};
+	bpf_loop(REFUSED_ARGS, refused_step, &w, 0);
+	/* Go counts the terminating nil pointer in argv's length. */
+	if (r->args_count + 1 < argc)
+		r->flags |= FLAG_ARGS_CUT;
+}
+
+static __always_inline void send_refused(struct task_struct *task, struct proc *p)
+{
+	u32 zero = 0;
+	struct refused_scratch *s = bpf_map_lookup_elem(&per_cpu_refused, &zero);
+	struct task_struct *parent = BPF_CORE_READ(task, real_parent, group_leader);
+	struct refused_record *r;
+
+	if (!s)
+		return;
+	r = &s->r;
+	fill_head(&r->head, RECORD_REFUSED, task);
+	r->parent_pid = BPF_CORE_READ(parent, tgid);
+	r->parent_start = BPF_CORE_READ(parent, start_boottime);
+	r->cgroup_v2 = cgroup_v2_id(task);
+	r->cgroup_v1 = cgroup_v1_id(task);
+	r->exit_code = BPF_CORE_READ(task, exit_code);
+	r->flags = FLAG_NEVER_EXECED;
+	bpf_get_current_comm(r->comm, sizeof(r->comm));
+	read_refused(s, p->parent_frame);
+	u64 size = __builtin_offsetof(struct refused_scratch, args) + (u64)r->args_bytes;
+	if (size > sizeof(*s))
+		size = sizeof(*s);
+	if (!ring_send(s, size, ring_flags()))
+		__sync_fetch_and_add(&lost, 1);
+}
+
+/* signal_sender returns who sent the signal that ended the process, 0 when the
+ * kernel did or nobody is known. */
+static __always_inline u32 signal_sender(struct proc *p, u32 sig)
+{
+	if (sig == SIGKILL)
+		return p->kill_pid;
+	if (sig == SIGTERM)
+		return p->term_pid;
+	if (sig == p->last_signal)
+		return p->last_pid;
+	return 0;
+}
+
+/* awaited says whether a thread of the parent sleeps in a wait for a child. */
+static __always_inline bool awaited(struct task_struct *leader)
+{
+	struct signal_struct *sig = BPF_CORE_READ(leader, real_parent, signal);
+	struct list_head *head = (void *)sig + bpf_core_field_offset(struct signal_struct, wait_chldexit.head);
+
+	return BPF_CORE_READ(head, next) != head;
+}
+
+/* account_lost counts the commands of a process whose exit no one will hear of
+ * (all), or of which one will hear (those whose exec was lost). */
+static __always_inline void account_lost(struct exit_record *r, bool sent)
+{
+	u64 n = r->execs_lost;
+
+	if (!sent)
+		n += r->execs_sent;
+	/* A process older than the probe is one command, counted by nobody yet. */
+	if (!sent && !n && !(r->flags & FLAG_NEVER_EXECED))
+		n = 1;
+	if (n)
+		__sync_fetch_and_add(&lost, n);
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(exec_exit, struct task_struct *task)
+{
+	struct task_struct *self = bpf_get_current_task_btf();
+	struct task_struct *leader = self->group_leader;
+	struct signal_struct *sig = BPF_CORE_READ(task, signal);
+	struct proc *p;
+	struct exit_record r;
+
+	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
+		return 0;
+	if (BPF_CORE_READ(sig, live.counter) != 0) {
+		p = bpf_task_storage_get(&procs, leader, 0, 0);
+		if (p)
+			__sync_fetch_and_add(&p->run_delay, BPF_CORE_READ(task, sched_info.run_delay));
+		return 0;
+	}
+	p = bpf_task_storage_get(&procs, leader, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	/* Two threads that end at once may both see no other alive. */
+	if (p && __sync_lock_test_and_set(&p->exited, 1))
+		return 0;
+
+	__builtin_memset(&r, 0, sizeof(r));
+	fill_head(&r.head, RECORD_EXIT, leader);
+	if (BPF_CORE_READ(task, flags) & PF_FORKNOEXEC)
+		r.flags |= FLAG_NEVER_EXECED;
+	if (awaited(leader))
+		r.flags |= FLAG_AWAITED;
+	dead_usage(&r.usage, sig);
+	add_thread_usage(&r.usage, task);
+	r.rss_pages = resident_pages(BPF_CORE_READ(task, mm));
+	r.parent_pid = BPF_CORE_READ(leader, real_parent, tgid);
+	r.exit_code = BPF_CORE_READ(task, exit_code);
+	r.cgroup_v2 = cgroup_v2_id(task);
+	r.cgroup_v1 = cgroup_v1_id(task);
+	BPF_CORE_READ_STR_INTO(&r.comm, leader, comm);
+	if (p) {
+		if (p->vforked && (r.flags & FLAG_NEVER_EXECED))
+			send_refused(task, p);
+		p->run_delay += BPF_CORE_READ(task, sched_info.run_delay);
+		r.usage.run_delay = p->run_delay;
+		r.signal_pid = signal_sender(p, r.exit_code & 0x7f);
+		if (p->term_seen)
+			r.flags |= FLAG_TERM_SEEN;
+		r.execs_sent = p->execs_sent;
+		r.execs_lost = p->execs_lost;
+	}
+	account_lost(&r, ring_send(&r, sizeof(r), ring_flags()));
+	return 0;
+}
+
+/* sched_process_free runs after the process was reaped and a grace period of
+ * RCU has passed, so it proves the reaping and has the final accounts; when
+ * the reaping happened follows from the parent's last wait. */
+SEC("tp_btf/sched_process_free")
+int BPF_PROG(exec_reap, struct task_struct *task)
+{
+	struct reap_record r;
+	u64 *wait;
+	struct proc *p;
+
+	if (BPF_CORE_READ(task, pid) != BPF_CORE_READ(task, tgid) || BPF_CORE_READ(task, flags) & PF_KTHREAD)
+		return 0;
+	__builtin_memset(&r, 0, sizeof(r));
+	fill_head(&r.head, RECORD_REAP, task);
+	dead_usage(&r.usage, BPF_CORE_READ(task, signal));
+	p = bpf_task_storage_get(&procs, task, 0, 0);
+	if (p)
+		r.usage.run_delay = p->run_delay;
+	u32 parent = BPF_CORE_READ(task, real_parent, tgid);
+	wait = bpf_map_lookup_elem(&last_wait, &parent);
+	if (wait)
+		r.last_wait = *wait;
+	ring_send(&r, sizeof(r), ring_flags());
+	return 0;
+}
+
+SEC("tp_btf/sched_process_wait")
+int BPF_PROG(exec_wait, struct pid *pid)
+{
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	u64 now = bpf_ktime_get_boot_ns();
+
+	bpf_map_update_elem(&last_wait, &tgid, &now, BPF_ANY);
+	return 0;
+}
+
+/* signal_generate runs in the sender. info is a kernel-made signal when it is
+ * 1 or has a positive code, a user's when it is 0 or has another code. */
+SEC("tp_btf/signal_generate")
+int BPF_PROG(exec_signal, int sig, struct kernel_siginfo *info, struct task_struct *task)
+{
+	struct proc *p;
+	u32 from = bpf_get_current_pid_tgid() >> 32;
+
+	if (sig >= 32 || sig == SIGCHLD || sig == SIGURG || sig == SIGPROF || sig == SIGWINCH || sig == SIGCONT)
+		return 0;
+	u64 kind = ctx[1];
+	if (kind == 1 || (kind > 1 && BPF_CORE_READ(info, si_code) > 0))
+		from = 0;
+	p = bpf_task_storage_get(&procs, task->group_leader, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!p)
+		return 0;
+	p->last_signal = sig;
+	p->last_pid = from;
+	if (sig == SIGKILL)
+		p->kill_pid = from;
+	if (sig == SIGTERM) {
+		p->term_seen = 1;
+		p->term_pid = from;
+	}
+	return 0;
+}
+
+#define S_IFMT 00170000
+#define S_IFIFO 0010000
+
+/* exec_pipes reports every task that sleeps in a write to a full pipe. User
+ * space runs it once a second: a task that shows up twice with the same count
+ * of context switches has not moved between. */
+SEC("iter/task")
+int exec_pipes(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct pipe_record r;
+
+	if (!task || !task->mm || task->__state == 0)
+		return 0;
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
+	if (!REGS_WRITES(regs))
+		return 0;
+	u64 fd = REGS_ARG0(regs);
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	if (fd >= BPF_CORE_READ(table, max_fds))
+		return 0;
+	struct file *file = 0;
+	bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(table, fd) + fd);
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	if ((BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFIFO)
+		return 0;
+	struct pipe_inode_info *pipe = BPF_CORE_READ(inode, i_pipe);
+	if (BPF_CORE_READ(pipe, head) - BPF_CORE_READ(pipe, tail) < BPF_CORE_READ(pipe, ring_size))
+		return 0;
+	__builtin_memset(&r, 0, sizeof(r));
+	fill_head(&r.head, RECORD_PIPE, task->group_leader);
+	r.fd = fd;
+	r.inode = BPF_CORE_READ(inode, i_ino);
+	r.readers = BPF_CORE_READ(pipe, readers);
+	r.switches = task->nvcsw + task->nivcsw;
+	ring_send(&r, sizeof(r), ring_flags());
+	return 0;
+}
