@@ -1,0 +1,190 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync/atomic"
+
+	"github.com/goshawk-io/goshawk/internal/model"
+	"github.com/goshawk-io/goshawk/internal/observe/probe"
+	"github.com/goshawk-io/goshawk/internal/observe/symbol"
+	"github.com/goshawk-io/goshawk/internal/observe/target"
+	"github.com/goshawk-io/goshawk/internal/pipeline"
+	"github.com/goshawk-io/goshawk/internal/platform"
+)
+
+// Options configures an agent. The zero value observes nothing.
+type Options struct {
+	// Log receives warnings and progress; nil discards them.
+	Log *slog.Logger
+	// Probes are the probes to start.
+	Probes []*probe.Spec
+	// Partial lets the agent run when only some of the probes start.
+	Partial bool
+	// Probe configures each probe.
+	Probe probe.Options
+	// Pipeline configures the pipeline.
+	Pipeline pipeline.Options
+}
+
+// Agent observes this host. Start it, add sinks to Pipeline, then Run it.
+type Agent struct {
+	// Pipeline takes the sinks.
+	Pipeline *pipeline.Pipeline
+	// Processes is the table of processes.
+	Processes *target.Table
+
+	log     *slog.Logger
+	reader  *target.Reader
+	probes  []*probe.Probe
+	refused []model.ProbeHealth
+	ready   atomic.Bool
+	older   []target.Process
+}
+
+// Start loads and attaches the probes and reads the processes that are there.
+// Without Options.Partial the first probe that cannot start is the error;
+// with it, only when none can. The caller must call Close.
+func Start(ctx context.Context, options Options) (*Agent, error) {
+	if options.Log == nil {
+		options.Log = slog.New(slog.DiscardHandler)
+	}
+	clock := new(platform.BootClock)
+	executables := target.NewExecutables(0)
+	reader := target.NewReader(target.ReaderOptions{Executables: executables, Clock: clock})
+	cgroups, err := target.NewCgroups(target.CgroupsOptions{})
+	if err != nil {
+		options.Log.Warn("control groups are not resolved", "error", err)
+	}
+	a := &Agent{
+		Pipeline:  pipeline.New(options.Pipeline),
+		Processes: target.NewTable(target.TableOptions{Reader: reader, Cgroups: cgroups}),
+		log:       options.Log,
+		reader:    reader,
+	}
+	host := probe.Host{
+		Processes: a.Processes,
+		Cgroups:   cgroups,
+		Symbols:   symbol.NewCache(symbol.Options{}),
+		Clock:     clock,
+		NewIDs:    newIDs,
+		Log:       options.Log,
+	}
+	if err := a.startProbes(host, options); err != nil {
+		a.Close()
+		return nil, err
+	}
+	if err := a.readProcesses(ctx); err != nil {
+		a.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *Agent) startProbes(host probe.Host, options Options) error {
+	var errs []error
+	for _, spec := range options.Probes {
+		p, err := probe.Start(spec, host, options.Probe)
+		if err != nil {
+			errs = append(errs, err)
+			a.refused = append(a.refused, refusal(spec, err))
+			continue
+		}
+		p.LogFaults(a.log)
+		a.probes = append(a.probes, p)
+		a.Pipeline.AddSource("probe "+spec.Name, func(ctx context.Context, emit func(*model.Event)) error {
+			return p.Run(ctx, a.older, emit)
+		})
+	}
+	if len(errs) > 0 && (!options.Partial || len(a.probes) == 0) {
+		return errors.Join(errs...)
+	}
+	for _, err := range errs {
+		a.log.Warn("a probe is off", "error", err)
+	}
+	return nil
+}
+
+func refusal(spec *probe.Spec, err error) model.ProbeHealth {
+	fault := model.ProbeFault{Cause: err.Error(), Missing: spec.Summary}
+	var unsupported *platform.UnsupportedError
+	if errors.As(err, &unsupported) {
+		fault.Hint = unsupported.Hint
+	}
+	return model.ProbeHealth{Probe: spec.Name, CostSeconds: -1, Off: []model.ProbeFault{fault}}
+}
+
+// readProcesses fills the table with the processes that are older than the
+// probes.
+func (a *Agent) readProcesses(ctx context.Context) error {
+	err := a.Processes.Sync(ctx, func(p target.Process) { a.older = append(a.older, p) })
+	if err != nil {
+		return fmt.Errorf("read processes: %w", err)
+	}
+	return nil
+}
+
+// Run moves events to the sinks until ctx is done and everything is drained.
+func (a *Agent) Run(ctx context.Context) error {
+	a.ready.Store(true)
+	return a.Pipeline.Run(ctx)
+}
+
+// Ready reports whether the agent observes.
+func (a *Agent) Ready() bool { return a.ready.Load() }
+
+// Health returns the state of every probe that was asked for.
+func (a *Agent) Health() []model.ProbeHealth {
+	health := make([]model.ProbeHealth, 0, len(a.probes)+len(a.refused))
+	for _, p := range a.probes {
+		health = append(health, p.Health())
+	}
+	return append(health, a.refused...)
+}
+
+// Lost returns how many events are known to be lost, in the kernel and in the
+// queues.
+func (a *Agent) Lost() uint64 {
+	var lost uint64
+	for _, p := range a.probes {
+		lost += p.Lost()
+	}
+	for _, q := range a.Pipeline.Stats() {
+		lost += q.Dropped
+	}
+	return lost
+}
+
+// Services returns the Go processes of the host, each with its service's name.
+func (a *Agent) Services(ctx context.Context) ([]model.Process, error) {
+	return a.reader.List(ctx)
+}
+
+// Close detaches the probes. It must not be called while Run runs.
+func (a *Agent) Close() error {
+	var errs []error
+	for _, p := range a.probes {
+		errs = append(errs, p.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// newIDs returns random ids, which W3C trace context asks for. They are not
+// secrets.
+func newIDs() (trace model.TraceID, span model.SpanID) {
+	for i := range 2 {
+		putUint64(trace[8*i:], rand.Uint64())
+	}
+	putUint64(span[:], rand.Uint64()|1)
+	trace[15] |= 1
+	return trace, span
+}
+
+func putUint64(b []byte, n uint64) {
+	for i := range 8 {
+		b[i] = byte(n >> (8 * i))
+	}
+}

@@ -1,0 +1,217 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/goshawk-io/goshawk/internal/agent"
+	v1 "github.com/goshawk-io/goshawk/internal/api/v1"
+	"github.com/goshawk-io/goshawk/internal/export/table"
+	"github.com/goshawk-io/goshawk/internal/model"
+	"github.com/goshawk-io/goshawk/internal/observe/probe"
+	"github.com/goshawk-io/goshawk/internal/observe/probes"
+	"github.com/goshawk-io/goshawk/internal/pipeline"
+)
+
+type watchOptions struct {
+	pids     []int32
+	services []string
+	all      bool
+	starts   bool
+	json     bool
+	duration time.Duration
+	ringSize string
+}
+
+func newWatch(env Env) *cobra.Command {
+	var o watchOptions
+	cmd := &cobra.Command{
+		Use:   "watch PROBE [--pid N]... [--service S]... [--all]",
+		Short: "Show live events of one probe",
+		Long: `Show the events of one probe as they happen: of process N and what descends
+from it, of a service, or of all.
+
+The last line on stderr is events=N lost=N: what was shown, and what is known
+to be lost on the way.
+
+Exit codes: 0 the duration is over, 2 bad usage, 3 this host cannot,
+4 internal failure, 130 interrupted.
+
+Probes:
+` + probeList(),
+		Example: `  goshawk watch exec --all
+  goshawk watch exec --service gitea --json
+  goshawk watch exec --pid 4711 --duration 30s`,
+		Args:              exactArgs(1, "one PROBE"),
+		ValidArgsFunction: completeProbes,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runWatch(cmd.Context(), env, args[0], o)
+		},
+	}
+	f := cmd.Flags()
+	f.Int32SliceVar(&o.pids, "pid", nil, "show process `N` and what descends from it; may be repeated")
+	f.StringArrayVar(&o.services, "service", nil, "show the service named `S`; may be repeated")
+	f.BoolVar(&o.all, "all", false, "show all events (the default without --pid and --service)")
+	f.BoolVar(&o.starts, "starts", false, "show starts as well as ends")
+	f.BoolVar(&o.json, "json", false, "print one JSON object per line")
+	f.DurationVar(&o.duration, "duration", 0, "stop after `D` (30s, 5m); 0 goes on until interrupted")
+	f.StringVar(&o.ringSize, "ring-size", "", "size of the kernel's ring buffer, such as 64KiB or 32MiB (default 16MiB)")
+	return cmd
+}
+
+func probeList() string {
+	var b strings.Builder
+	for _, spec := range probes.All() {
+		fmt.Fprintf(&b, "  %-8s %s\n", spec.Name, spec.Summary)
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+func completeProbes(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	for _, spec := range probes.All() {
+		names = append(names, spec.Name+"\t"+spec.Summary)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// findProbe returns the probe named name, or the usage error.
+func findProbe(command, name string) (*probe.Spec, error) {
+	if spec := probes.Find(name); spec != nil {
+		return spec, nil
+	}
+	var names []string
+	for _, spec := range probes.All() {
+		names = append(names, spec.Name)
+	}
+	return nil, usageError("the probes are: "+strings.Join(names, ", "), "%s: unknown probe %q", command, name)
+}
+
+func runWatch(ctx context.Context, env Env, name string, o watchOptions) error {
+	spec, err := findProbe("watch", name)
+	if err != nil {
+		return err
+	}
+	if err := o.check(); err != nil {
+		return err
+	}
+	ring, err := parseSize(o.ringSize)
+	if err != nil {
+		return usageError("write a number with KiB or MiB, such as 4MiB", "watch: --ring-size %q: %w", o.ringSize, err)
+	}
+	a, err := agent.Start(ctx, agent.Options{
+		Log:    env.logger(),
+		Probes: []*probe.Spec{spec},
+		Probe:  probe.Options{RingBytes: ring},
+	})
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	accept, err := o.filter(a)
+	if err != nil {
+		return err
+	}
+	var shown atomic.Uint64
+	write, flush := o.sink(env, spec.Schema, &shown)
+	a.Pipeline.AddQueued("stdout", 4*pipeline.DefaultQueue, accept, write)
+
+	run := ctx
+	if o.duration > 0 {
+		var cancel context.CancelFunc
+		run, cancel = context.WithTimeout(ctx, o.duration)
+		defer cancel()
+	}
+	err = a.Run(run)
+	flush()
+	fmt.Fprintf(env.Stderr, "events=%d lost=%d\n", shown.Load(), a.Lost())
+	if err == nil && ctx.Err() != nil {
+		return errInterrupted
+	}
+	return err
+}
+
+func (o *watchOptions) check() error {
+	if o.all && (len(o.pids) > 0 || len(o.services) > 0) {
+		return usageError("leave out --all, or --pid and --service", "watch: --all with --pid or --service: they contradict each other")
+	}
+	if o.duration < 0 {
+		return usageError("write a positive duration such as 30s", "watch: --duration %s: is negative", o.duration)
+	}
+	for _, pid := range o.pids {
+		if pid <= 0 {
+			return usageError("goshawk ps lists the Go processes", "watch: --pid %d: is not a process id", pid)
+		}
+		if err := syscall.Kill(int(pid), 0); errors.Is(err, syscall.ESRCH) {
+			return usageError("goshawk ps lists the Go processes", "watch: --pid %d: no such process", pid)
+		}
+	}
+	return nil
+}
+
+// filter returns which events are shown, nil for all.
+func (o *watchOptions) filter(a *agent.Agent) (func(*model.Event) bool, error) {
+	var roots []model.ProcessID
+	for _, pid := range o.pids {
+		p, ok := a.Processes.Get(pid)
+		if !ok {
+			return nil, usageError("goshawk ps lists the Go processes", "watch: --pid %d: no such process", pid)
+		}
+		roots = append(roots, p.ID)
+	}
+	selective := len(roots) > 0 || len(o.services) > 0
+	return func(e *model.Event) bool {
+		if e.Phase == model.PhaseUnfinished || e.Phase == model.PhaseStart && !o.starts {
+			return false
+		}
+		if !selective {
+			return true
+		}
+		for _, s := range o.services {
+			if s == e.Service {
+				return true
+			}
+		}
+		for _, root := range roots {
+			if e.PID == root.PID || a.Processes.Descends(e.PID, root) {
+				return true
+			}
+		}
+		return false
+	}, nil
+}
+
+// sink returns what writes an event to stdout, counting ends, and what writes
+// the rest of a buffer.
+func (o *watchOptions) sink(env Env, schema *model.Schema, shown *atomic.Uint64) (write func(*model.Event), flush func()) {
+	count := func(e *model.Event) {
+		if e.Phase == model.PhaseEnd {
+			shown.Add(1)
+		}
+	}
+	if !o.json {
+		t := table.New(env.Stdout, schema, table.Options{Width: env.Width(), Color: env.color()})
+		return func(e *model.Event) {
+			if t.Event(e) == nil {
+				count(e)
+			}
+		}, func() {}
+	}
+	out := bufio.NewWriterSize(env.Stdout, 1<<16)
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	return func(e *model.Event) {
+		if encoder.Encode(v1.NewEvent(e)) == nil && out.Flush() == nil {
+			count(e)
+		}
+	}, func() { out.Flush() }
+}

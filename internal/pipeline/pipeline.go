@@ -1,0 +1,174 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/goshawk-io/goshawk/internal/model"
+)
+
+// DefaultQueue is the length of a queue for which none is given.
+const DefaultQueue = 8192
+
+// DefaultDrain is how long queues may drain at the end.
+const DefaultDrain = 4 * time.Second
+
+// Source produces events until ctx is done, and returns nil after what was
+// under way has been emitted. Events are borrowed.
+type Source func(ctx context.Context, emit func(*model.Event)) error
+
+// Options configures a pipeline. The zero value works.
+type Options struct {
+	// Drain bounds the time that queued sinks have when the sources have
+	// ended; 0 means [DefaultDrain].
+	Drain time.Duration
+}
+
+// Pipeline connects sources to sinks. Build it completely before Run.
+type Pipeline struct {
+	options Options
+	sources []namedSource
+	direct  []func(*model.Event)
+	queued  []*queuedSink
+}
+
+type namedSource struct {
+	name string
+	run  Source
+}
+
+// New returns an empty pipeline.
+func New(options Options) *Pipeline {
+	if options.Drain == 0 {
+		options.Drain = DefaultDrain
+	}
+	return &Pipeline{options: options}
+}
+
+// AddSource adds a source, which name tells in errors.
+func (p *Pipeline) AddSource(name string, run Source) {
+	p.sources = append(p.sources, namedSource{name, run})
+}
+
+// AddDirect adds a sink that is called on the goroutine of the source. The
+// event is borrowed.
+func (p *Pipeline) AddDirect(consume func(*model.Event)) {
+	p.direct = append(p.direct, consume)
+}
+
+// AddQueued adds a sink with a queue of length events, 0 meaning
+// [DefaultQueue]. consume is called on a goroutine of its own, one event at a
+// time; the event is shared with other sinks and must not be changed. accept,
+// if not nil, is asked first, on the source's goroutine, whether the sink wants
+// the event at all.
+func (p *Pipeline) AddQueued(name string, length int, accept func(*model.Event) bool, consume func(*model.Event)) {
+	if length <= 0 {
+		length = DefaultQueue
+	}
+	p.queued = append(p.queued, &queuedSink{
+		name: name, accept: accept, consume: consume, queue: make(chan *model.Event, length),
+	})
+}
+
+// QueueStats is the state of one queued sink.
+type QueueStats struct {
+	// Sink is the sink's name.
+	Sink string
+	// In counts the events that entered the queue, Dropped those that did not
+	// fit.
+	In, Dropped uint64
+	// Waiting is the number of events in the queue.
+	Waiting int
+}
+
+// Stats returns the state of each queue, in the order of addition. It may be
+// called at any time.
+func (p *Pipeline) Stats() []QueueStats {
+	stats := make([]QueueStats, len(p.queued))
+	for i, q := range p.queued {
+		stats[i] = QueueStats{Sink: q.name, In: q.in.Load(), Dropped: q.dropped.Load(), Waiting: len(q.queue)}
+	}
+	return stats
+}
+
+// Run runs all sources and sinks until every source has returned and the
+// queues are empty. A source that fails ends alone: its error is part of the
+// result, and the others go on.
+func (p *Pipeline) Run(ctx context.Context) error {
+	var sinks sync.WaitGroup
+	for _, q := range p.queued {
+		sinks.Go(q.run)
+	}
+	errs := make([]error, len(p.sources))
+	var sources sync.WaitGroup
+	for i, s := range p.sources {
+		sources.Go(func() {
+			if err := s.run(ctx, p.emit); err != nil {
+				errs[i] = fmt.Errorf("%s: %w", s.name, err)
+			}
+		})
+	}
+	sources.Wait()
+	for _, q := range p.queued {
+		close(q.queue)
+	}
+	drained := make(chan struct{})
+	go func() {
+		sinks.Wait()
+		close(drained)
+	}()
+	select {
+	case <-drained:
+	case <-time.After(p.options.Drain):
+		for _, q := range p.queued {
+			if n := len(q.queue); n > 0 {
+				errs = append(errs, fmt.Errorf("sink %s: %d events left after %s", q.name, n, p.options.Drain))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (p *Pipeline) emit(e *model.Event) {
+	for _, consume := range p.direct {
+		consume(e)
+	}
+	var shared *model.Event
+	for _, q := range p.queued {
+		if q.accept != nil && !q.accept(e) {
+			continue
+		}
+		if shared == nil {
+			shared = e.Clone()
+		}
+		q.put(shared)
+	}
+}
+
+type queuedSink struct {
+	name    string
+	accept  func(*model.Event) bool
+	consume func(*model.Event)
+	queue   chan *model.Event
+	in      atomic.Uint64
+	dropped atomic.Uint64
+}
+
+func (q *queuedSink) put(e *model.Event) {
+	select {
+	case q.queue <- e:
+		q.in.Add(1)
+	default:
+		q.dropped.Add(1)
+	}
+}
+
+func (q *queuedSink) run() {
+	for e := range q.queue {
+		q.consume(e)
+	}
+}
