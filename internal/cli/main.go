@@ -32,6 +32,8 @@ type Env struct {
 	Getenv func(string) string
 	// Width is the width of the terminal on stdout, 0 when it is none.
 	Width func() int
+	// Height is the height of that terminal, 0 when there is none.
+	Height func() int
 }
 
 // failure is an error with the exit code and the hint that go with it.
@@ -87,7 +89,7 @@ result, 130 interrupted.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError("see "+cmd.CommandPath()+" --help", "%s: %w", cmd.CommandPath(), err)
 	})
-	root.AddCommand(newUp(env), newWatch(env), newPS(env), newVersion(env))
+	root.AddCommand(newUp(env), newWatch(env), newPS(env), newVersion(env), newDemoShop(env))
 	return root
 }
 
@@ -154,6 +156,7 @@ func SystemEnv() Env {
 	return Env{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Getenv: os.Getenv,
-		Width:  func() int { return terminalWidth(os.Stdout) },
+		Width:  func() int { width, _ := terminalSize(os.Stdout); return width },
+		Height: func() int { _, height := terminalSize(os.Stdout); return height },
 	}
 }

@@ -39,18 +39,13 @@ func runPS(ctx context.Context, env Env, asJSON bool) error {
 		return fmt.Errorf("ps: %w", err)
 	}
 	if asJSON {
-		list := make([]v1.Process, 0, len(processes))
-		for i := range processes {
-			list = append(list, v1.NewProcess(&processes[i], target.Hookable(processes[i].Go)))
-		}
 		encoder := json.NewEncoder(env.Stdout)
 		encoder.SetIndent("", "  ")
-		return encoder.Encode(list)
+		return encoder.Encode(wireProcesses(processes))
 	}
 	w := tabwriter.NewWriter(env.Stdout, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "PID\tSERVICE\tGO\tMODULE\tVERSION\tBUILD\tEXE")
-	for i := range processes {
-		p := v1.NewProcess(&processes[i], target.Hookable(processes[i].Go))
+	for _, p := range wireProcesses(processes) {
 		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", p.PID, table.Printable(p.Service), strings.TrimPrefix(p.GoVersion, "go"),
 			table.Printable(p.Module), table.Printable(p.Version), buildKind(p), table.Printable(p.Exe))
 	}

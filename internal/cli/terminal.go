@@ -6,15 +6,15 @@ import (
 	"golang.org/x/term"
 )
 
-// terminalWidth returns the width of the terminal that f is, 0 when it is
-// none.
-func terminalWidth(f *os.File) int {
+// terminalSize returns the size in cells of the terminal that f is, 0 and 0
+// when it is none.
+func terminalSize(f *os.File) (width, height int) {
 	if !term.IsTerminal(int(f.Fd())) {
-		return 0
+		return 0, 0
 	}
-	width, _, err := term.GetSize(int(f.Fd()))
-	if err != nil || width <= 0 {
-		return 80
+	width, height, err := term.GetSize(int(f.Fd()))
+	if err != nil || width <= 0 || height <= 0 {
+		return 80, 24
 	}
-	return width
+	return width, height
 }

@@ -1,9 +1,252 @@
 package cli
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
+
+	"github.com/goshawk-io/goshawk/internal/agent"
+	"github.com/goshawk-io/goshawk/internal/api"
+	"github.com/goshawk-io/goshawk/internal/export/console"
+	"github.com/goshawk-io/goshawk/internal/export/otlp"
+	"github.com/goshawk-io/goshawk/internal/export/prom"
+	"github.com/goshawk-io/goshawk/internal/model"
+	"github.com/goshawk-io/goshawk/internal/observe/probe"
+	"github.com/goshawk-io/goshawk/internal/observe/probes"
+	"github.com/goshawk-io/goshawk/internal/platform"
+	"github.com/goshawk-io/goshawk/internal/store/recent"
 )
 
+// stopTimeout bounds the end of `up` after a signal.
+const stopTimeout = 4 * time.Second
+
+type upOptions struct {
+	listen   string
+	ringSize string
+	demo     bool
+}
+
 func newUp(env Env) *cobra.Command {
-	return &cobra.Command{Use: "up"}
+	var o upOptions
+	cmd := &cobra.Command{
+		Use:   "up [--listen ADDR] [--demo]",
+		Short: "Observe this host and serve what is seen",
+		Long: `Observe this host: all probes, a live view when stdout is a terminal, and over
+HTTP /metrics (Prometheus), /healthz, /readyz and /api/v1.
+
+Spans and metrics go to an OpenTelemetry collector when an
+OTEL_EXPORTER_OTLP_ENDPOINT variable names one; the standard variables apply.
+
+With --demo a small shop service of Goshawk's own runs beside, which runs
+commands in good and bad ways. Without it, up observes whatever runs.
+
+When not root, up says so and executes itself through sudo.
+
+Exit codes: 0 stopped, 2 bad usage, 3 this host cannot, 4 internal failure.`,
+		Example: `  goshawk up
+  goshawk up --demo
+  OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 goshawk up`,
+		Args: exactArgs(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runUp(cmd.Context(), env, o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.listen, "listen", "127.0.0.1:7788", "serve HTTP on this loopback `ADDR`; port 0 takes a free one")
+	f.StringVar(&o.ringSize, "ring-size", "", "size of each probe's ring buffer in the kernel, such as 4MiB")
+	f.BoolVar(&o.demo, "demo", false, "run a demo service and its load beside")
+	return cmd
+}
+
+func runUp(ctx context.Context, env Env, o upOptions) error {
+	ring, err := parseSize(o.ringSize)
+	if err != nil {
+		return usageError("write a number with KiB or MiB, such as 4MiB", "up: --ring-size %q: %w", o.ringSize, err)
+	}
+	if err := checkLoopback(o.listen); err != nil {
+		return err
+	}
+	if err := becomeRoot(env); err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		return usageError("choose another address with --listen, such as 127.0.0.1:0", "up: listen on %s: %w", o.listen, err)
+	}
+	defer listener.Close()
+	log := env.logger()
+	if env.Width() > 0 {
+		// The live view owns the terminal; what it cannot show is in the API.
+		log = slog.New(slog.DiscardHandler)
+	}
+	stats, err := probe.EnableCost()
+	if err != nil {
+		log.Warn("the cost of the probes is not measured", "error", err)
+	} else {
+		defer stats.Close()
+	}
+	a, err := agent.Start(ctx, agent.Options{
+		Log: log, Probes: probes.All(), Partial: true, Probe: probe.Options{RingBytes: ring},
+	})
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	return serveUp(ctx, env, o, a, listener, log)
+}
+
+// serveUp connects the agent to its sinks and runs everything until ctx is
+// done.
+func serveUp(ctx context.Context, env Env, o upOptions, a *agent.Agent, listener net.Listener, log *slog.Logger) error {
+	registry := prometheus.NewRegistry()
+	metrics, err := prom.New(registry, schemas()...)
+	if err != nil {
+		return fmt.Errorf("up: %w", err)
+	}
+	registry.MustRegister(prom.Health(a.Health, func() map[string]uint64 { return dropped(a) }),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
+	events := recent.New(0)
+	a.Pipeline.AddDirect(metrics.Consume)
+	a.Pipeline.AddQueued("recent", 0, ended, events.Add)
+	stopOTLP, err := exportOTLP(ctx, env, a, registry, log)
+	if err != nil {
+		return err
+	}
+	state := console.NewState()
+	if env.Width() > 0 {
+		a.Pipeline.AddQueued("console", 0, ended, state.Add)
+	}
+
+	run, stop := context.WithCancel(ctx)
+	defer stop()
+	server := &http.Server{
+		Handler:           api.New(&backend{agent: a, events: events}, promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true})),
+		ReadHeaderTimeout: 10 * time.Second,
+	}
+	serving := make(chan error, 1)
+	go func() { serving <- server.Serve(listener) }()
+	demo := startDemo(run, env, o.demo, log)
+	drawn := startConsole(run, env, state, a, upTitle(o, listener))
+	log.Info("observing this host", "url", "http://"+listener.Addr().String(), "demo", o.demo)
+
+	running := make(chan error, 1)
+	go func() { running <- a.Run(run) }()
+	var failure error
+	select {
+	case <-run.Done():
+	case err := <-serving:
+		failure = fmt.Errorf("up: serve on %s: %w", listener.Addr(), err)
+	}
+	stop()
+	failure = errors.Join(failure, <-running, <-demo)
+	<-drawn
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	stopOTLP(ending)
+	server.Close()
+	return failure
+}
+
+func upTitle(o upOptions, listener net.Listener) string {
+	title := "goshawk up   http://" + listener.Addr().String()
+	if o.demo {
+		title += "   DEMO: the service \"shop\" is Goshawk's own and misbehaves on purpose"
+	}
+	return title
+}
+
+// ended accepts events that are complete.
+func ended(e *model.Event) bool { return e.Phase == model.PhaseEnd }
+
+func schemas() []*model.Schema {
+	var list []*model.Schema
+	for _, spec := range probes.All() {
+		list = append(list, spec.Schema)
+	}
+	return list
+}
+
+func dropped(a *agent.Agent) map[string]uint64 {
+	drops := make(map[string]uint64)
+	for _, q := range a.Pipeline.Stats() {
+		drops[q.Sink] = q.Dropped
+	}
+	return drops
+}
+
+// exportOTLP adds the OTLP exporter when the environment asks for one. The
+// returned function flushes it.
+func exportOTLP(ctx context.Context, env Env, a *agent.Agent, gatherer prometheus.Gatherer, log *slog.Logger) (func(context.Context), error) {
+	if !otlp.Enabled(env.Getenv) {
+		return func(context.Context) {}, nil
+	}
+	exporter, err := otlp.Start(ctx, otlp.Options{
+		Getenv: env.Getenv, Log: log, Gatherer: gatherer, Schemas: schemas(), Version: buildVersion().Version,
+	})
+	if err != nil {
+		return nil, usageError("see the OTEL_EXPORTER_OTLP_ variables", "up: start the OTLP exporter: %w", err)
+	}
+	a.Pipeline.AddDirect(exporter.Consume)
+	return func(ctx context.Context) {
+		if err := exporter.Shutdown(ctx); err != nil {
+			log.Warn("OTLP export did not finish", "error", err)
+		}
+	}, nil
+}
+
+// startConsole draws the live view when stdout is a terminal. The channel is
+// closed when the screen is restored.
+func startConsole(ctx context.Context, env Env, state *console.State, a *agent.Agent, title string) <-chan struct{} {
+	done := make(chan struct{})
+	if env.Width() == 0 {
+		close(done)
+		return done
+	}
+	go func() {
+		defer close(done)
+		// A terminal that is gone ends the view, not the agent.
+		_ = console.Run(ctx, env.Stdout, state, func() console.Frame {
+			return console.Frame{
+				Width: env.Width(), Height: env.Height(), Now: time.Now(),
+				Title: title, Probes: a.Health(), Color: env.color(),
+			}
+		})
+	}()
+	return done
+}
+
+// checkLoopback refuses addresses that other hosts can reach: commands and
+// their arguments are served without asking who wants to know.
+func checkLoopback(listen string) error {
+	const hint = "listen on 127.0.0.1 or [::1], and put a proxy that authenticates in front"
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return usageError("write ADDRESS:PORT, such as 127.0.0.1:7788", "up: --listen %q: %w", listen, err)
+	}
+	if host == "localhost" {
+		return nil
+	}
+	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+		return usageError(hint, "up: --listen %q: is not a loopback address", listen)
+	}
+	return nil
+}
+
+// becomeRoot replaces a process without privilege by itself under sudo.
+func becomeRoot(env Env) error {
+	if platform.CheckPrivilege() == nil {
+		return nil
+	}
+	io.WriteString(env.Stderr, "goshawk: eBPF needs root: executing myself through sudo\n")
+	return sudo()
 }

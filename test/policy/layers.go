@@ -36,6 +36,13 @@ const (
 	apiDir    = "internal/api"
 )
 
+// demo is the one example that the product runs: `goshawk up --demo` is the
+// shop and its load.
+const (
+	demo     = "examples/shop/shop"
+	demoUser = "internal/cli"
+)
+
 // unitOf returns the folder of units that dir is below, "" for none.
 func unitOf(dir string, units []string) string {
 	if i := slices.IndexFunc(units, func(u string) bool { return below(dir, u) }); i >= 0 {
@@ -83,6 +90,9 @@ func badArrow(f *GoFile, from, unit string, level int, to string) string {
 			return ""
 		}
 		return "imports " + testutil + ", which is for tests only"
+	}
+	if from == demoUser && to == demo {
+		return ""
 	}
 	if outsider := unitOf(to, outside()); outsider != "" && !below(from, outsider) {
 		return "imports " + to + ": nothing may import what is in " + outsider + "/"

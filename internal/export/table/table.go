@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -80,8 +81,9 @@ func (t *Writer) Event(e *model.Event) error {
 		f := &t.schema.Fields[i]
 		s := Text(f.Kind, e.Values[i])
 		switch {
-		case f.Width > 0 && strings.HasPrefix(f.Key, "code."):
-			s = fitEnd(s, f.Width)
+		case f.Key == "code.function.name":
+			// The import path before the package's name tells less.
+			s = fitEnd(strings.TrimPrefix(path.Base(s), "."), f.Width)
 		case f.Width > 0:
 			s = fit(s, f.Width)
 		case t.options.Width > 0:

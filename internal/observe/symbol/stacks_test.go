@@ -81,9 +81,7 @@ type report struct {
 }
 
 func TestProgram_AppendStack_saysWhatTheRuntimeSays(t *testing.T) {
-	if runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
-		t.Skipf("programs for %s are not read", runtime.GOARCH)
-	}
+	testutil.RequireArch(t, "programs for others are not read", "amd64", "arm64")
 	cache := symbol.NewCache(symbol.Options{})
 	forEachBuild(t, func(t *testing.T, toolchain string, v variant) {
 		path := v.build(t, toolchain)

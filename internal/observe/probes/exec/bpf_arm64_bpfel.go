@@ -101,6 +101,7 @@ const (
 	bpfRecordFlagsFLAG_ARGS_UNREADABLE bpfRecordFlags = 32
 	bpfRecordFlagsFLAG_VFORK           bpfRecordFlags = 64
 	bpfRecordFlagsFLAG_AWAITED         bpfRecordFlags = 128
+	bpfRecordFlagsFLAG_OLDER           bpfRecordFlags = 256
 )
 
 type bpfRecordHead struct {
@@ -137,7 +138,7 @@ type bpfRefusedRecord struct {
 	ArgsBytes   uint32
 	ArgsCount   uint32
 	Comm        [16]int8
-	Frame       [1024]int8
+	Frame       [2048]int8
 	Path        [256]int8
 	Dir         [256]int8
 }
@@ -157,6 +158,7 @@ type bpfUsage struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	bpfMapDeadLeaders   = "dead_leaders"
 	bpfMapEvents        = "events"
 	bpfMapKnownFiles    = "known_files"
 	bpfMapLastWait      = "last_wait"
@@ -242,6 +244,7 @@ type bpfProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type bpfMapSpecs struct {
+	DeadLeaders   *ebpf.MapSpec `ebpf:"dead_leaders"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
 	KnownFiles    *ebpf.MapSpec `ebpf:"known_files"`
 	LastWait      *ebpf.MapSpec `ebpf:"last_wait"`
@@ -291,6 +294,7 @@ func (o *bpfObjects) Close() error {
 //
 // It can be passed to loadBpfObjects or ebpf.CollectionSpec.LoadAndAssign.
 type bpfMaps struct {
+	DeadLeaders   *ebpf.Map `ebpf:"dead_leaders"`
 	Events        *ebpf.Map `ebpf:"events"`
 	KnownFiles    *ebpf.Map `ebpf:"known_files"`
 	LastWait      *ebpf.Map `ebpf:"last_wait"`
@@ -302,6 +306,7 @@ type bpfMaps struct {
 
 func (m *bpfMaps) Close() error {
 	return _BpfClose(
+		m.DeadLeaders,
 		m.Events,
 		m.KnownFiles,
 		m.LastWait,

@@ -31,8 +31,9 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define GO_FRAME_ARGV 64
 #define GO_FRAME_ARGC 72
 #define GO_FRAME_DIR 120
-/* GO_FRAME_BYTES below the frame pointer hold the function's locals. */
-#define GO_FRAME_BYTES 1024
+/* GO_FRAME_BYTES below the frame pointer hold the function's locals: 700 bytes
+ * in optimised code, 2000 in code that is not. */
+#define GO_FRAME_BYTES 2048
 #define REFUSED_ARGS 64
 #define REFUSED_BYTES 4096
 
@@ -40,6 +41,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define PF_KTHREAD 0x00200000
 
 #define SIGHUP 1
+#define SIGINT 2
+#define SIGQUIT 3
 #define SIGKILL 9
 #define SIGTERM 15
 #define SIGCHLD 17
@@ -66,6 +69,9 @@ enum record_flags {
 	FLAG_ARGS_UNREADABLE = 32,
 	FLAG_VFORK = 64,
 	FLAG_AWAITED = 128,
+	/* The process was forked before the probe saw forks: it may run a command
+	 * that no record told of. */
+	FLAG_OLDER = 256,
 };
 
 /* usage is what a process has consumed, in the kernel's own units: times in
@@ -197,12 +203,12 @@ struct proc {
 	u32 execs_lost;
 	u32 exited;
 	u32 vforked;
-	u32 term_seen;
+	u32 term_seen; /* it was asked to end, by a signal that it can handle */
 	u32 kill_pid;
 	u32 term_pid;
 	u32 last_signal;
 	u32 last_pid;
-	u32 padding;
+	u32 forked; /* the probe saw its fork */
 };
 
 /* procs holds struct proc by the thread group's leader; the kernel frees an
@@ -213,6 +219,16 @@ struct {
 	__type(key, int);
 	__type(value, struct proc);
 } procs SEC(".maps");
+
+/* dead_leaders holds, by tgid, struct proc of processes whose first thread
+ * ended before the others. When another thread executes an image, it becomes
+ * the leader and takes over from here; the old leader's task is gone then. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u32);
+	__type(value, struct proc);
+} dead_leaders SEC(".maps");
 
 /* last_wait holds when a process (tgid) last began to wait for a child. */
 struct {
@@ -361,8 +377,10 @@ int BPF_PROG(exec_fork, struct task_struct *parent, struct task_struct *child)
 	r = &s->r;
 	fill_head(&r->head, RECORD_FORK, child);
 	r->flags = 0;
+	struct proc *p = bpf_task_storage_get(&procs, child, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (p)
+		p->forked = 1;
 	if (BPF_CORE_READ(child, mm) == mm) {
-		struct proc *p = bpf_task_storage_get(&procs, child, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 		if (p) {
 			p->vforked = 1;
 			p->parent_frame = REGS_FRAME(regs);
@@ -492,6 +510,18 @@ static __always_inline bool first_sight(struct file_id *id)
 	return true;
 }
 
+/* take_over gives the thread that is the leader now what the probe remembers
+ * of the process. */
+static __always_inline void take_over(struct proc *p, u32 tgid)
+{
+	struct proc *old = bpf_map_lookup_elem(&dead_leaders, &tgid);
+
+	if (!old)
+		return;
+	*p = *old;
+	bpf_map_delete_elem(&dead_leaders, &tgid);
+}
+
 /* sched_process_exec runs in the new image: its arguments, environment and
  * executable are in place, its threads are gone, its code has not run. */
 SEC("tp_btf/sched_process_exec")
@@ -507,6 +537,8 @@ int BPF_PROG(exec_exec, struct task_struct *task, s32 old_pid, struct linux_binp
 	struct exec_record *r;
 	u32 off;
 
+	if (p && old_pid != BPF_CORE_READ(task, pid))
+		take_over(p, BPF_CORE_READ(task, tgid));
 	if (p)
 		p->vforked = 0;
 	if (!s) {
@@ -519,6 +551,8 @@ int BPF_PROG(exec_exec, struct task_struct *task, s32 old_pid, struct linux_binp
 	fill_head(&r->head, RECORD_EXEC, task);
 	dead_usage(&r->usage, BPF_CORE_READ(task, signal));
 	add_thread_usage(&r->usage, task);
+	if (p)
+		r->usage.run_delay += p->run_delay;
 	r->parent_pid = BPF_CORE_READ(parent, tgid);
 	r->parent_start = BPF_CORE_READ(parent, start_boottime);
 	r->cgroup_v2 = cgroup_v2_id(task);
@@ -664,9 +698,9 @@ static __always_inline void account_lost(struct exit_record *r, bool sent)
 
 	if (!sent)
 		n += r->execs_sent;
-	/* A process older than the probe is one command, counted by nobody yet. */
-	if (!sent && !n && !(r->flags & FLAG_NEVER_EXECED))
-		n = 1;
+	/* What a process older than the probe ran first is counted by nobody yet. */
+	if (!sent && (r->flags & FLAG_OLDER) && !(r->flags & FLAG_NEVER_EXECED))
+		n++;
 	if (n)
 		__sync_fetch_and_add(&lost, n);
 }
@@ -684,8 +718,13 @@ int BPF_PROG(exec_exit, struct task_struct *task)
 		return 0;
 	if (BPF_CORE_READ(sig, live.counter) != 0) {
 		p = bpf_task_storage_get(&procs, leader, 0, 0);
-		if (p)
-			__sync_fetch_and_add(&p->run_delay, BPF_CORE_READ(task, sched_info.run_delay));
+		if (!p)
+			return 0;
+		__sync_fetch_and_add(&p->run_delay, BPF_CORE_READ(task, sched_info.run_delay));
+		if (self == leader) {
+			u32 tgid = self->tgid;
+			bpf_map_update_elem(&dead_leaders, &tgid, p, BPF_ANY);
+		}
 		return 0;
 	}
 	p = bpf_task_storage_get(&procs, leader, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
@@ -695,8 +734,11 @@ int BPF_PROG(exec_exit, struct task_struct *task)
 
 	__builtin_memset(&r, 0, sizeof(r));
 	fill_head(&r.head, RECORD_EXIT, leader);
-	if (BPF_CORE_READ(task, flags) & PF_FORKNOEXEC)
+	/* A thread has the flag of its own creation; only the leader's tells. */
+	if (BPF_CORE_READ(leader, flags) & PF_FORKNOEXEC)
 		r.flags |= FLAG_NEVER_EXECED;
+	if (!p || !p->forked)
+		r.flags |= FLAG_OLDER;
 	if (awaited(leader))
 		r.flags |= FLAG_AWAITED;
 	dead_usage(&r.usage, sig);
@@ -708,7 +750,9 @@ int BPF_PROG(exec_exit, struct task_struct *task)
 	r.cgroup_v1 = cgroup_v1_id(task);
 	BPF_CORE_READ_STR_INTO(&r.comm, leader, comm);
 	if (p) {
-		if (p->vforked && (r.flags & FLAG_NEVER_EXECED))
+		/* A child that is satisfied with itself had nothing to execute: Go
+		 * tries out pidfds with one. */
+		if (p->vforked && (r.flags & FLAG_NEVER_EXECED) && r.exit_code)
 			send_refused(task, p);
 		p->run_delay += BPF_CORE_READ(task, sched_info.run_delay);
 		r.usage.run_delay = p->run_delay;
@@ -778,10 +822,10 @@ int BPF_PROG(exec_signal, int sig, struct kernel_siginfo *info, struct task_stru
 	p->last_pid = from;
 	if (sig == SIGKILL)
 		p->kill_pid = from;
-	if (sig == SIGTERM) {
+	if (sig == SIGTERM || sig == SIGINT || sig == SIGHUP || sig == SIGQUIT)
 		p->term_seen = 1;
+	if (sig == SIGTERM)
 		p->term_pid = from;
-	}
 	return 0;
 }
 

@@ -56,26 +56,27 @@ func frameSize(code []byte) (int, bool) {
 }
 
 // storeAfterCall expects, within a few bytes, a call and behind it stores of
-// results to the stack, and returns the offset from RSP at which RCX is stored.
-// Optimised code stores RCX at once, other code RAX and RBX before.
-func storeAfterCall(code []byte) (int, bool) {
-	const padding, results = 8, 3
+// results to the stack, and returns the offset from RSP at which RCX is stored
+// last. Optimised code stores it alone; other code keeps each result in two
+// places of its own before it assigns the third to err1.
+func storeAfterCall(code []byte) (slot int, ok bool) {
+	const padding, stores = 8, 8
 	call := bytes.IndexByte(code[:min(len(code), padding)], 0xe8)
 	if call < 0 || call+5 > len(code) {
 		return 0, false
 	}
 	rest := code[call+5:]
-	for range results {
-		register, offset, size, ok := storeToStack(rest)
-		if !ok {
-			return 0, false
+	for range stores {
+		register, offset, size, isStore := storeToStack(rest)
+		if !isStore {
+			break
 		}
 		if register == rcx {
-			return offset, true
+			slot, ok = offset, true
 		}
 		rest = rest[size:]
 	}
-	return 0, false
+	return slot, ok
 }
 
 // rcx is the number of RCX in an instruction's encoding.

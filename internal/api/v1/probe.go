@@ -1,0 +1,88 @@
+package v1
+
+import "github.com/goshawk-io/goshawk/internal/model"
+
+// Probe is the state of one probe.
+type Probe struct {
+	Name        string      `json:"name"`
+	Summary     string      `json:"summary"`
+	Up          bool        `json:"up"`
+	Events      uint64      `json:"events"`
+	Lost        uint64      `json:"lost"`
+	LostRecords uint64      `json:"lost_records"`
+	CostNS      *int64      `json:"cost_ns,omitempty"`
+	Off         []ProbePart `json:"off,omitempty"`
+	Fields      []Field     `json:"fields,omitempty"`
+}
+
+// ProbePart is a part of a probe that is off, with the reason.
+type ProbePart struct {
+	Part    string `json:"part,omitempty"`
+	Cause   string `json:"cause"`
+	Missing string `json:"missing"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// Field describes one attribute of a probe's events.
+type Field struct {
+	Key     string `json:"key"`
+	Type    string `json:"type"`
+	Unit    string `json:"unit,omitempty"`
+	Summary string `json:"summary"`
+}
+
+// NewProbe returns the wire form of a probe's state and schema.
+func NewProbe(h model.ProbeHealth, summary string, schema *model.Schema) Probe {
+	p := Probe{Name: h.Probe, Summary: summary, Up: h.Up, Events: h.Events, Lost: h.Lost, LostRecords: h.LostRecords}
+	if h.CostSeconds >= 0 {
+		ns := int64(h.CostSeconds * 1e9)
+		p.CostNS = &ns
+	}
+	for _, f := range h.Off {
+		p.Off = append(p.Off, ProbePart{Part: f.Part, Cause: f.Cause, Missing: f.Missing, Hint: f.Hint})
+	}
+	for _, f := range schema.Fields {
+		p.Fields = append(p.Fields, Field{Key: f.Key, Type: f.Kind.String(), Unit: f.Unit, Summary: f.Summary})
+	}
+	return p
+}
+
+// Service is a service on this host: its processes under one name.
+type Service struct {
+	Name      string    `json:"name"`
+	Processes []Process `json:"processes"`
+}
+
+// NewServices groups processes by the name of their service, in the order of
+// the first of each.
+func NewServices(processes []Process) []Service {
+	services := []Service{}
+	index := make(map[string]int)
+	for _, p := range processes {
+		i, ok := index[p.Service]
+		if !ok {
+			i = len(services)
+			index[p.Service] = i
+			services = append(services, Service{Name: p.Service})
+		}
+		services[i].Processes = append(services[i].Processes, p)
+	}
+	return services
+}
+
+// List is an answer of several items.
+type List[T any] struct {
+	Items []T `json:"items"`
+}
+
+// Error is the answer to a request that failed.
+type Error struct {
+	Error string `json:"error"`
+	Hint  string `json:"hint,omitempty"`
+}
+
+// Status is the answer of the health end points.
+type Status struct {
+	Status string `json:"status"`
+	Cause  string `json:"cause,omitempty"`
+}
