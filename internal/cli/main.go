@@ -81,10 +81,11 @@ restart, stripped static binaries included.
 Exit codes: 0 done and the answer is good, 1 done and the answer is bad,
 2 bad usage or input, 3 this host cannot, 4 internal failure or incomplete
 result, 130 interrupted.`,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          noSubcommand,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		SuggestionsMinimumDistance: 2,
+		Args:                       noSubcommand,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError("see "+cmd.CommandPath()+" --help", "%s: %w", cmd.CommandPath(), err)

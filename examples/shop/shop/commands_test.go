@@ -180,3 +180,24 @@ func TestQueueMail_reportsALauncherThatFails(t *testing.T) {
 		t.Errorf("left: %v", left)
 	}
 }
+
+func TestQueueMail_survivesALauncherThatSharesItsOutput(t *testing.T) {
+	testutil.RequireTool(t, "sh", "dash")
+	restore, err := becomeSubreaper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer restore()
+	s := openShop(t, "cat")
+	script := filepath.Join(s.dir, "leaky.sh")
+	if err := os.WriteFile(script, []byte("exec 3<&0\n\"$1\" <&3 &\necho $!\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.detacher = []string{"sh", script}
+	if err := s.queueMail(); !errors.Is(err, exec.ErrWaitDelay) {
+		t.Errorf("queueMail = %v, want %v", err, exec.ErrWaitDelay)
+	}
+	if left := children(t); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}

@@ -17,7 +17,8 @@
 //	GET  /invoice/{file}            renderInvoice
 //	GET  /shipping/{id}             askWarehouse (killed), askCourier (terminated), printLabel (not executable), packParcel (a script)
 //	POST /newsletter                greetCustomer (odd arguments), queueMail (outlives its parent)
-//	GET  /report                    topSellers (a shell), verifyBackup, warmCache (not waited for), exportReport (not read)
+//	GET  /report                    topSellers (a shell), verifyBackup, exportReport (not read)
+//	GET  /search                    warmCache (not waited for)
 //	GET  /version                   gitRevision
 //	GET  /healthz, /status          none
 //

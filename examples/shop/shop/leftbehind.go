@@ -14,8 +14,9 @@ import (
 
 const (
 	// forgetTime is how long warmCache does not wait for its command: longer
-	// than the five seconds after which a zombie is usually remarked.
-	forgetTime = 6500 * time.Millisecond
+	// than the five seconds after which a zombie is usually remarked, and short
+	// enough that two at a time make one every four seconds.
+	forgetTime = 5250 * time.Millisecond
 	// deliveryTime is how long a delivery outlives the process that started it.
 	deliveryTime = 1500 * time.Millisecond
 	// launchGrace is how long a launcher that has ended may leave its output

@@ -49,6 +49,10 @@ func visitAt(n int) visit {
 		return visit{method: http.MethodGet, path: "/version"}
 	case 17:
 		return visit{method: http.MethodGet, path: "/healthz"}
+	case 22:
+		// Later than the warming at the start of the shop, so that zombies do
+		// not all end at once.
+		return visit{method: http.MethodGet, path: "/search"}
 	case 9, 29, 49:
 		return visit{method: http.MethodGet, path: "/invoice/" + strconv.Itoa(1000+n) + ".pdf"}
 	case 4, 24, 44:

@@ -28,8 +28,8 @@ type Options struct {
 	Dir string
 	// Detacher is a command with its first arguments that, with a further
 	// command appended, calls [Detach] with it. It is the short-lived parent
-	// of the process that outlives its parent. When it is empty a shell script
-	// takes its place.
+	// of the process that outlives its parent, and must end by itself. When it
+	// is empty a shell script takes its place.
 	Detacher []string
 	// Ready is called once, when the shop accepts connections, with its URL
 	// such as "http://127.0.0.1:40123". Run waits for it to return. It may be
