@@ -1,0 +1,104 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/goshawk-io/goshawk/internal/model"
+)
+
+func schema() *model.Schema {
+	return &model.Schema{Probe: "made-up", Fields: []model.Field{{Key: "text", Kind: model.KindString}}}
+}
+
+// source emits n events that share one buffer, as a probe does.
+func source(n int) Source {
+	return func(_ context.Context, emit func(*model.Event)) error {
+		var e model.Event
+		s := schema()
+		buffer := []byte("0")
+		for i := range n {
+			e.Reset(s)
+			buffer[0] = byte('0' + i%10)
+			e.PID = int32(i)
+			e.Values[0] = model.StringValue(string(buffer))
+			emit(&e)
+		}
+		return nil
+	}
+}
+
+func TestRun_givesEveryEventToEverySink(t *testing.T) {
+	p := New(Options{})
+	p.AddSource("a", source(100))
+	p.AddSource("b", source(50))
+	var mu sync.Mutex
+	direct, queued, odd := 0, 0, 0
+	p.AddDirect(func(*model.Event) { mu.Lock(); direct++; mu.Unlock() })
+	p.AddQueued("all", 200, nil, func(e *model.Event) {
+		if want := string(byte('0' + e.PID%10)); e.Values[0].Str() != want {
+			t.Errorf("event %d has text %q, want %q: it was not copied", e.PID, e.Values[0].Str(), want)
+		}
+		queued++
+	})
+	p.AddQueued("odd", 200, func(e *model.Event) bool { return e.PID%2 == 1 }, func(*model.Event) { odd++ })
+	if err := p.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if direct != 150 || queued != 150 || odd != 75 {
+		t.Errorf("direct %d, queued %d, odd %d; want 150, 150, 75", direct, queued, odd)
+	}
+}
+
+func TestRun_countsWhatDoesNotFitAQueue(t *testing.T) {
+	p := New(Options{})
+	p.AddSource("a", source(100))
+	held := make(chan struct{})
+	seen := 0
+	p.AddQueued("slow", 10, nil, func(*model.Event) { <-held; seen++ })
+	p.AddSource("end", func(context.Context, func(*model.Event)) error { return nil })
+	done := make(chan error)
+	go func() { done <- p.Run(t.Context()) }()
+	for p.Stats()[0].In+p.Stats()[0].Dropped < 100 {
+		time.Sleep(time.Millisecond)
+	}
+	close(held)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	s := p.Stats()[0]
+	if s.In+s.Dropped != 100 || uint64(seen) != s.In || s.Dropped < 85 {
+		t.Errorf("in %d, dropped %d, seen %d; want a sum of 100, and seen what came in", s.In, s.Dropped, seen)
+	}
+}
+
+func TestRun_saysWhichSourceFailed_andGoesOnWithTheOthers(t *testing.T) {
+	p := New(Options{})
+	broken := errors.New("broken")
+	p.AddSource("bad", func(context.Context, func(*model.Event)) error { return broken })
+	p.AddSource("good", source(3))
+	n := 0
+	p.AddDirect(func(*model.Event) { n++ })
+	err := p.Run(t.Context())
+	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "bad: ") {
+		t.Errorf("error %v, want one of the source bad", err)
+	}
+	if n != 3 {
+		t.Errorf("%d events of the good source, want 3", n)
+	}
+}
+
+func TestRun_doesNotWaitForASinkForever(t *testing.T) {
+	p := New(Options{Drain: time.Millisecond})
+	p.AddSource("a", source(5))
+	held := make(chan struct{})
+	defer close(held)
+	p.AddQueued("stuck", 10, nil, func(*model.Event) { <-held })
+	if err := p.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "sink stuck: 4 events left") {
+		t.Errorf("error %v, want the sink and the number of events left", err)
+	}
+}
