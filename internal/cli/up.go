@@ -23,6 +23,7 @@ import (
 	"github.com/goshawk-io/goshawk/internal/model"
 	"github.com/goshawk-io/goshawk/internal/observe/probe"
 	"github.com/goshawk-io/goshawk/internal/observe/probes"
+	"github.com/goshawk-io/goshawk/internal/pipeline"
 	"github.com/goshawk-io/goshawk/internal/platform"
 	"github.com/goshawk-io/goshawk/internal/store/recent"
 )
@@ -117,14 +118,14 @@ func serveUp(ctx context.Context, env Env, o upOptions, a *agent.Agent, listener
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
 	events := recent.New(0)
 	a.Pipeline.AddDirect(metrics.Consume)
-	a.Pipeline.AddQueued("recent", 0, ended, events.Add)
+	a.Pipeline.AddQueued(pipeline.Queued{Name: "recent", Accept: ended, Consume: events.Add})
 	stopOTLP, err := exportOTLP(ctx, env, a, registry, log)
 	if err != nil {
 		return err
 	}
 	state := console.NewState()
 	if env.Width() > 0 {
-		a.Pipeline.AddQueued("console", 0, ended, state.Add)
+		a.Pipeline.AddQueued(pipeline.Queued{Name: "console", Accept: ended, Consume: state.Add})
 	}
 
 	run, stop := context.WithCancel(ctx)

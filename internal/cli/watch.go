@@ -3,7 +3,6 @@ package cli
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -122,8 +121,9 @@ func runWatch(ctx context.Context, env Env, name string, o watchOptions) error {
 		return err
 	}
 	var shown atomic.Uint64
-	write, flush := o.sink(env, spec.Schema, &shown)
-	a.Pipeline.AddQueued("stdout", 4*pipeline.DefaultQueue, accept, write)
+	sink := o.sink(env, spec.Schema, &shown)
+	sink.Accept = accept
+	a.Pipeline.AddQueued(sink)
 
 	run := ctx
 	if o.duration > 0 {
@@ -132,7 +132,6 @@ func runWatch(ctx context.Context, env Env, name string, o watchOptions) error {
 		defer cancel()
 	}
 	err = a.Run(run)
-	flush()
 	fmt.Fprintf(env.Stderr, "events=%d lost=%d\n", shown.Load(), a.Lost())
 	if err == nil && ctx.Err() != nil {
 		return errInterrupted
@@ -190,9 +189,13 @@ func (o *watchOptions) filter(a *agent.Agent) (func(*model.Event) bool, error) {
 	}, nil
 }
 
-// sink returns what writes an event to stdout, counting ends, and what writes
-// the rest of a buffer.
-func (o *watchOptions) sink(env Env, schema *model.Schema, shown *atomic.Uint64) (write func(*model.Event), flush func()) {
+// stdoutQueue is the length of the queue before stdout: some seconds of the
+// fastest spawning that a small machine can do.
+const stdoutQueue = 4 * pipeline.DefaultQueue
+
+// sink returns what writes events to stdout and counts the ends among them.
+func (o *watchOptions) sink(env Env, schema *model.Schema, shown *atomic.Uint64) pipeline.Queued {
+	sink := pipeline.Queued{Name: "stdout", Length: stdoutQueue}
 	count := func(e *model.Event) {
 		if e.Phase == model.PhaseEnd {
 			shown.Add(1)
@@ -200,18 +203,21 @@ func (o *watchOptions) sink(env Env, schema *model.Schema, shown *atomic.Uint64)
 	}
 	if !o.json {
 		t := table.New(env.Stdout, schema, table.Options{Width: env.Width(), Color: env.color()})
-		return func(e *model.Event) {
+		sink.Consume = func(e *model.Event) {
 			if t.Event(e) == nil {
 				count(e)
 			}
-		}, func() {}
+		}
+		return sink
 	}
 	out := bufio.NewWriterSize(env.Stdout, 1<<16)
-	encoder := json.NewEncoder(out)
-	encoder.SetEscapeHTML(false)
-	return func(e *model.Event) {
-		if encoder.Encode(v1.NewEvent(e)) == nil && out.Flush() == nil {
+	var line []byte
+	sink.Consume = func(e *model.Event) {
+		line = append(v1.AppendEvent(line[:0], e), '\n')
+		if _, err := out.Write(line); err == nil {
 			count(e)
 		}
-	}, func() { out.Flush() }
+	}
+	sink.Idle = func() { out.Flush() }
+	return sink
 }

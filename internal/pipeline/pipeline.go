@@ -60,18 +60,29 @@ func (p *Pipeline) AddDirect(consume func(*model.Event)) {
 	p.direct = append(p.direct, consume)
 }
 
-// AddQueued adds a sink with a queue of length events, 0 meaning
-// [DefaultQueue]. consume is called on a goroutine of its own, one event at a
-// time; the event is shared with other sinks and must not be changed. accept,
-// if not nil, is asked first, on the source's goroutine, whether the sink wants
-// the event at all.
-func (p *Pipeline) AddQueued(name string, length int, accept func(*model.Event) bool, consume func(*model.Event)) {
-	if length <= 0 {
-		length = DefaultQueue
+// Queued is a sink with a queue before it. Only Name and Consume must be set.
+type Queued struct {
+	// Name tells the sink in statistics and errors.
+	Name string
+	// Length bounds the queue; 0 means [DefaultQueue].
+	Length int
+	// Accept is asked first, on the source's goroutine, whether the sink wants
+	// the event at all.
+	Accept func(*model.Event) bool
+	// Consume is called on a goroutine of its own, one event at a time. The
+	// event is shared with other sinks and must not be changed.
+	Consume func(*model.Event)
+	// Idle is called on that goroutine when the queue has become empty, and at
+	// the end: what Consume buffered can be written.
+	Idle func()
+}
+
+// AddQueued adds a queued sink.
+func (p *Pipeline) AddQueued(sink Queued) {
+	if sink.Length <= 0 {
+		sink.Length = DefaultQueue
 	}
-	p.queued = append(p.queued, &queuedSink{
-		name: name, accept: accept, consume: consume, queue: make(chan *model.Event, length),
-	})
+	p.queued = append(p.queued, &queuedSink{Queued: sink, queue: make(chan *model.Event, sink.Length)})
 }
 
 // QueueStats is the state of one queued sink.
@@ -90,7 +101,7 @@ type QueueStats struct {
 func (p *Pipeline) Stats() []QueueStats {
 	stats := make([]QueueStats, len(p.queued))
 	for i, q := range p.queued {
-		stats[i] = QueueStats{Sink: q.name, In: q.in.Load(), Dropped: q.dropped.Load(), Waiting: len(q.queue)}
+		stats[i] = QueueStats{Sink: q.Name, In: q.in.Load(), Dropped: q.dropped.Load(), Waiting: len(q.queue)}
 	}
 	return stats
 }
@@ -126,7 +137,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	case <-time.After(p.options.Drain):
 		for _, q := range p.queued {
 			if n := len(q.queue); n > 0 {
-				errs = append(errs, fmt.Errorf("sink %s: %d events left after %s", q.name, n, p.options.Drain))
+				errs = append(errs, fmt.Errorf("sink %s: %d events left after %s", q.Name, n, p.options.Drain))
 			}
 		}
 	}
@@ -139,7 +150,7 @@ func (p *Pipeline) emit(e *model.Event) {
 	}
 	var shared *model.Event
 	for _, q := range p.queued {
-		if q.accept != nil && !q.accept(e) {
+		if q.Accept != nil && !q.Accept(e) {
 			continue
 		}
 		if shared == nil {
@@ -150,9 +161,7 @@ func (p *Pipeline) emit(e *model.Event) {
 }
 
 type queuedSink struct {
-	name    string
-	accept  func(*model.Event) bool
-	consume func(*model.Event)
+	Queued
 	queue   chan *model.Event
 	in      atomic.Uint64
 	dropped atomic.Uint64
@@ -169,6 +178,9 @@ func (q *queuedSink) put(e *model.Event) {
 
 func (q *queuedSink) run() {
 	for e := range q.queue {
-		q.consume(e)
+		q.Consume(e)
+		if q.Idle != nil && len(q.queue) == 0 {
+			q.Idle()
+		}
 	}
 }

@@ -37,17 +37,20 @@ func TestRun_givesEveryEventToEverySink(t *testing.T) {
 	p.AddSource("a", source(100))
 	p.AddSource("b", source(50))
 	var mu sync.Mutex
-	direct, queued, odd := 0, 0, 0
+	direct, queued, odd, idle := 0, 0, 0, 0
 	p.AddDirect(func(*model.Event) { mu.Lock(); direct++; mu.Unlock() })
-	p.AddQueued("all", 200, nil, func(e *model.Event) {
+	p.AddQueued(Queued{Name: "all", Length: 200, Consume: func(e *model.Event) {
 		if want := string(byte('0' + e.PID%10)); e.Values[0].Str() != want {
 			t.Errorf("event %d has text %q, want %q: it was not copied", e.PID, e.Values[0].Str(), want)
 		}
 		queued++
-	})
-	p.AddQueued("odd", 200, func(e *model.Event) bool { return e.PID%2 == 1 }, func(*model.Event) { odd++ })
+	}, Idle: func() { idle++ }})
+	p.AddQueued(Queued{Name: "odd", Length: 200, Accept: func(e *model.Event) bool { return e.PID%2 == 1 }, Consume: func(*model.Event) { odd++ }})
 	if err := p.Run(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	if idle == 0 {
+		t.Error("the sink never heard that its queue was empty")
 	}
 	if direct != 150 || queued != 150 || odd != 75 {
 		t.Errorf("direct %d, queued %d, odd %d; want 150, 150, 75", direct, queued, odd)
@@ -59,7 +62,7 @@ func TestRun_countsWhatDoesNotFitAQueue(t *testing.T) {
 	p.AddSource("a", source(100))
 	held := make(chan struct{})
 	seen := 0
-	p.AddQueued("slow", 10, nil, func(*model.Event) { <-held; seen++ })
+	p.AddQueued(Queued{Name: "slow", Length: 10, Consume: func(*model.Event) { <-held; seen++ }})
 	p.AddSource("end", func(context.Context, func(*model.Event)) error { return nil })
 	done := make(chan error)
 	go func() { done <- p.Run(t.Context()) }()
@@ -97,7 +100,7 @@ func TestRun_doesNotWaitForASinkForever(t *testing.T) {
 	p.AddSource("a", source(5))
 	held := make(chan struct{})
 	defer close(held)
-	p.AddQueued("stuck", 10, nil, func(*model.Event) { <-held })
+	p.AddQueued(Queued{Name: "stuck", Length: 10, Consume: func(*model.Event) { <-held }})
 	if err := p.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "sink stuck: 4 events left") {
 		t.Errorf("error %v, want the sink and the number of events left", err)
 	}
