@@ -1,6 +1,7 @@
 package testutil
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"runtime"
@@ -87,4 +88,18 @@ func releaseNumbers(release string) (major, minor int) {
 	}
 	minor, _ = strconv.Atoi(rest[:end])
 	return major, minor
+}
+
+// RequireModules skips the test where the modules that the main package in dir,
+// relative to the calling package, needs are neither here nor to be downloaded.
+func RequireModules(t testing.TB, dir string) {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-deps", ".")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Run(); err != nil {
+		t.Skipf("modules of %s cannot be had: %v: %s", dir, err, bytes.TrimSpace(stderr.Bytes()))
+	}
 }

@@ -13,11 +13,12 @@
 // costs bounded memory and never holds up [Exporter.Consume].
 //
 // The standard variables decide: OTEL_EXPORTER_OTLP_ENDPOINT, _PROTOCOL (grpc,
-// http/protobuf, http/json), _HEADERS, _TIMEOUT, _COMPRESSION, _CERTIFICATE,
-// _CLIENT_CERTIFICATE, _CLIENT_KEY, _INSECURE, each also for one signal
-// (OTEL_EXPORTER_OTLP_TRACES_ENDPOINT); OTEL_METRIC_EXPORT_INTERVAL and
+// http/protobuf, and for traces http/json), _HEADERS, _TIMEOUT, _COMPRESSION,
+// _CERTIFICATE, _CLIENT_CERTIFICATE, _CLIENT_KEY, _INSECURE, each also for one
+// signal (OTEL_EXPORTER_OTLP_TRACES_ENDPOINT); OTEL_METRIC_EXPORT_INTERVAL and
 // _TIMEOUT; OTEL_SDK_DISABLED; OTEL_TRACES_EXPORTER and OTEL_METRICS_EXPORTER
-// (otlp or none). Without an endpoint variable nothing is sent.
+// (otlp or none). Without an endpoint variable nothing is sent. Metrics are
+// always cumulative.
 //
 // There is a resource per observed service. Its service.name is the service of
 // the event, or unknown_service:goshawk where none is known. The attributes of

@@ -51,7 +51,11 @@ func readSignal(getenv func(string) string, log *slog.Logger, name string) signa
 	switch protocol {
 	case "grpc":
 		s.grpc = true
-	case "", "http/protobuf", "http/json":
+	case "", "http/protobuf":
+	case "http/json":
+		if name == "metrics" {
+			log.Warn("protocol is not supported for metrics, using http/protobuf", "variable", variable, "protocol", protocol)
+		}
 	default:
 		log.Warn("protocol is not known, using http/protobuf", "variable", variable, "protocol", protocol)
 	}

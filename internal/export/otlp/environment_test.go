@@ -43,7 +43,8 @@ func TestReadSignal(t *testing.T) {
 		{name: "another exporter instead of otlp is off", env: []string{endpoint, "OTEL_METRICS_EXPORTER=prometheus"}, traces: true, warning: "prometheus"},
 		{name: "grpc", env: []string{endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"}, traces: true, metrics: true, grpc: true},
 		{name: "the signal's protocol wins", env: []string{endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=grpc"}, traces: true, metrics: true, grpc: true},
-		{name: "http/json is left to the client", env: []string{endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL=http/json"}, traces: true, metrics: true},
+		{name: "http/json for traces", env: []string{endpoint, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/json"}, traces: true, metrics: true},
+		{name: "http/json for metrics is named and ignored", env: []string{endpoint, "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL=http/json"}, traces: true, metrics: true, warning: "http/json"},
 		{name: "an unknown protocol is named and ignored", env: []string{endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL=thrift"}, traces: true, metrics: true, warning: "thrift"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package otlp
 import (
 	"bytes"
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -186,6 +187,18 @@ func TestExporter_logsAnEndpointThatIsDownOnce(t *testing.T) {
 	}
 }
 
+func TestExporter_shutdownDoesNotWaitForARetry(t *testing.T) {
+	var log logBuffer
+	useEndpoint(t, "http://"+freeAddress(t), "")
+	e := start(t, Options{Log: log.logger(), RetryWait: time.Hour, RetryFor: 2 * time.Hour})
+	e.Consume(newQuery(1))
+	eventually(t, "the failure in the log", func() bool { return log.count("OTLP export of traces fails") == 1 })
+	shutdown(t, e)
+	if got, want := e.Stats(), (Stats{Dropped: 1, FailedBatches: 1}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
 func TestExporter_outlastsARestart(t *testing.T) {
 	for _, protocol := range []string{"http/protobuf", "grpc"} {
 		t.Run(protocol, func(t *testing.T) {
@@ -355,5 +368,25 @@ func TestMetrics_logAnEndpointThatIsDownOnce(t *testing.T) {
 				t.Errorf("logged %d times, want once:\n%s", n, log.text.String())
 			}
 		})
+	}
+}
+
+func TestMetrics_shutdownDoesNotBlameTheEndpoint(t *testing.T) {
+	var log logBuffer
+	arrived := make(chan struct{}, 100)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body) // the server sees a client go only when the body is read
+		arrived <- struct{}{}
+		<-r.Context().Done()
+	}))
+	t.Cleanup(server.Close)
+	useEndpoint(t, server.URL, "", "OTEL_TRACES_EXPORTER=none", "OTEL_METRIC_EXPORT_INTERVAL=5")
+	e := start(t, Options{Log: log.logger(), Gatherer: newRegistry()})
+	<-arrived
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	e.Shutdown(ended)
+	if log.count("level=WARN") != 0 {
+		t.Errorf("logged %s", log.text.String())
 	}
 }

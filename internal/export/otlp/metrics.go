@@ -19,6 +19,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/resource"
 
+	"github.com/goshawk-io/goshawk/internal/export/prom"
 	"github.com/goshawk-io/goshawk/internal/model"
 )
 
@@ -104,28 +105,10 @@ func schemaMetrics(schemas []*model.Schema) map[string]schemaMetric {
 	found := map[string]schemaMetric{}
 	for _, s := range schemas {
 		for _, m := range s.Metrics {
-			found[prometheusName(m)] = schemaMetric{probe: s.Probe, name: m.Name, unit: m.Unit}
+			found[prom.Name(m)] = schemaMetric{probe: s.Probe, name: m.Name, unit: m.Unit}
 		}
 	}
 	return found
-}
-
-// prometheusName maps a metric to its Prometheus name as the OpenTelemetry
-// compatibility specification does, for the units that probes use.
-func prometheusName(m model.Metric) string {
-	words := strings.FieldsFunc(m.Name, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != ':'
-	})
-	suffix := map[string]string{
-		"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds", "By": "bytes",
-	}[m.Unit]
-	if suffix != "" && !slices.Contains(words, suffix) {
-		words = append(words, suffix)
-	}
-	if m.Kind == model.Counter {
-		words = append(slices.DeleteFunc(words, func(w string) bool { return w == "total" }), "total")
-	}
-	return strings.Join(words, "_")
 }
 
 // renamer gives the metrics of schemas their names, units and scopes back.

@@ -42,24 +42,6 @@ func newRegistry() *prometheus.Registry {
 	return r
 }
 
-func TestPrometheusName(t *testing.T) {
-	for _, tt := range []struct {
-		metric model.Metric
-		want   string
-	}{
-		{model.Metric{Name: "goshawk.exec", Kind: model.Counter, Unit: "{command}"}, "goshawk_exec_total"},
-		{model.Metric{Name: "goshawk.exec.duration", Kind: model.Histogram, Unit: "s"}, "goshawk_exec_duration_seconds"},
-		{model.Metric{Name: "goshawk.exec.cpu_user", Kind: model.Counter, Unit: "s"}, "goshawk_exec_cpu_user_seconds_total"},
-		{model.Metric{Name: "http.server.request.duration", Kind: model.Histogram, Unit: "s"}, "http_server_request_duration_seconds"},
-		{model.Metric{Name: "goshawk.io", Kind: model.Counter, Unit: "By"}, "goshawk_io_bytes_total"},
-		{model.Metric{Name: "a.bytes.total", Kind: model.Counter, Unit: "By"}, "a_bytes_total"},
-	} {
-		if got := prometheusName(tt.metric); got != tt.want {
-			t.Errorf("%s in %s: got %s, want %s", tt.metric.Name, tt.metric.Unit, got, tt.want)
-		}
-	}
-}
-
 // failingGatherer gives a family, one that the bridge does not know, and an
 // error.
 type failingGatherer struct{ err error }
