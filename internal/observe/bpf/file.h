@@ -15,13 +15,13 @@ struct file_id {
 
 static __always_inline void fill_file(struct file_id *id, struct file *file)
 {
-	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	struct inode *inode = file->f_inode;
 
-	id->inode = BPF_CORE_READ(inode, i_ino);
-	id->dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	id->inode = inode->i_ino;
+	id->dev = inode->i_sb->s_dev;
 	if (bpf_core_field_exists(inode->i_ctime_sec)) {
-		id->ctime_sec = BPF_CORE_READ(inode, i_ctime_sec);
-		id->ctime_nsec = BPF_CORE_READ(inode, i_ctime_nsec);
+		id->ctime_sec = inode->i_ctime_sec;
+		id->ctime_nsec = inode->i_ctime_nsec;
 	} else if (bpf_core_field_exists(((struct inode___611 *)inode)->__i_ctime)) {
 		id->ctime_sec = BPF_CORE_READ((struct inode___611 *)inode, __i_ctime.tv_sec);
 		id->ctime_nsec = BPF_CORE_READ((struct inode___611 *)inode, __i_ctime.tv_nsec);

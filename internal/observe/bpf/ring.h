@@ -10,7 +10,13 @@
  */
 #pragma once
 
-/* wake_bytes is how many unread bytes wake the reader before its timer does. */
+/* RING_BYTES is the size of the ring where user space gives none. A probe of
+ * small or rare records defines it before it includes this. */
+#ifndef RING_BYTES
+#define RING_BYTES (16 * 1024 * 1024)
+#endif
+
+/* wake_bytes is after how many bytes the reader is woken before its timer. */
 const volatile u64 wake_bytes = 256 * 1024;
 
 /* lost counts the events that users will never see. */
@@ -20,16 +26,24 @@ u64 lost_records = 0;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 16 * 1024 * 1024);
+	__uint(max_entries, RING_BYTES);
 } events SEC(".maps");
 
-/* ring_flags defers the wake-up until enough bytes wait: one per record would
- * cost the reader tens of microseconds each. */
+/* woken_at is the position in the ring of the last wake-up. */
+u64 woken_at = 0;
+
+/* ring_flags wakes the reader once every wake_bytes: one wake-up per record
+ * would cost it tens of microseconds each. What is unread does not count, or a
+ * reader that is behind would be woken by every record. Two processors that
+ * pass the mark at once may both wake it, which does no harm. */
 static __always_inline u64 ring_flags(void)
 {
-	if (bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= wake_bytes)
-		return BPF_RB_FORCE_WAKEUP;
-	return BPF_RB_NO_WAKEUP;
+	u64 position = bpf_ringbuf_query(&events, BPF_RB_PROD_POS);
+
+	if (position - woken_at < wake_bytes)
+		return BPF_RB_NO_WAKEUP;
+	woken_at = position;
+	return BPF_RB_FORCE_WAKEUP;
 }
 
 /* ring_send copies a record into the ring; false when it did not fit. flags

@@ -17,6 +17,10 @@ const (
 	lostVariable   = "lost"
 	recordVariable = "lost_records"
 	wakeVariable   = "wake_bytes"
+
+	// maxWakeBytes is what may wait in a ring before its reader is woken. What
+	// waits is missing when the reader stalls.
+	maxWakeBytes = 512 << 10
 )
 
 // load brings the probe's maps and programs into the kernel, leaving out the
@@ -69,7 +73,7 @@ func size(spec *Spec, object *ebpf.CollectionSpec, ringBytes int) error {
 		m.MaxEntries = uint32(cpus)
 	}
 	if wake, ok := object.Variables[wakeVariable]; ok {
-		if err := wake.Set(uint64(ring.MaxEntries) / 8); err != nil {
+		if err := wake.Set(min(uint64(ring.MaxEntries)/8, maxWakeBytes)); err != nil {
 			return fmt.Errorf("set %s of probe %s: %w", wakeVariable, spec.Name, err)
 		}
 	}

@@ -5,12 +5,14 @@ package probes
 import (
 	"github.com/goshawk-io/goshawk/internal/observe/probe"
 	"github.com/goshawk-io/goshawk/internal/observe/probes/exec"
+	"github.com/goshawk-io/goshawk/internal/observe/probes/tcp"
 )
 
 // All returns every probe, in the order in which users read about them.
 func All() []*probe.Spec {
 	return []*probe.Spec{
 		exec.Spec(),
+		tcp.Spec(),
 	}
 }
 
