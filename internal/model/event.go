@@ -129,6 +129,9 @@ func (e *Event) Get(key string) Value {
 	return Value{}
 }
 
+// Failure returns how what the event reports failed, unset when it did not.
+func (e *Event) Failure() Value { return e.Get(e.Schema.Failure) }
+
 // Clone returns a copy of e that shares nothing with a reader's buffer.
 // Frames are immutable and shared.
 func (e *Event) Clone() *Event {

@@ -9,6 +9,9 @@ type Schema struct {
 	Fields []Field
 	// Metrics are the series aggregated from the events.
 	Metrics []Metric
+	// Failure is the key of the field whose presence says that what the event
+	// reports failed, and whose text says how; empty when nothing can fail.
+	Failure string
 	// Span says how an event becomes a span; nil when it does not.
 	Span *Span
 }
@@ -30,6 +33,9 @@ type Field struct {
 	// Width is the column's preferred width in terminal cells; 0 means that
 	// the column takes what the others leave.
 	Width int
+	// Outcome marks the field that says how it ended, which a table colours
+	// when that is a failure.
+	Outcome bool
 	// Resource marks a field that OTLP carries nowhere because the resource or
 	// the span itself already says it.
 	Resource bool
@@ -72,6 +78,9 @@ type Metric struct {
 	// Value is the key of the duration field that a Histogram distributes;
 	// empty takes Event.Duration.
 	Value string
+	// Buckets are the upper bounds of a Histogram's classic buckets, in
+	// seconds; nil takes those from a millisecond to minutes.
+	Buckets []float64
 	// Labels are the fields that tell the series apart. They must be of low
 	// cardinality.
 	Labels []Label
@@ -105,7 +114,4 @@ type Span struct {
 	Kind SpanKind
 	// Name is the key of the field that names the span.
 	Name string
-	// Error is the key of the field whose presence marks the span as failed
-	// and whose text describes the failure.
-	Error string
 }

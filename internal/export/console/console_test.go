@@ -18,7 +18,8 @@ func schema() *model.Schema {
 			{Key: "code.function.name", Kind: model.KindString}, {Key: "process.command_args", Kind: model.KindStrings},
 			{Key: "goshawk.exec.outcome", Kind: model.KindString},
 		},
-		Span: &model.Span{Name: "process.executable.name", Error: "error.type"},
+		Failure: "error.type",
+		Span:    &model.Span{Name: "process.executable.name"},
 	}
 }
 

@@ -147,7 +147,7 @@ func (d *drawing) last(events []*model.Event, room int) {
 		e := events[i]
 		room--
 		result := e.Get("goshawk.exec.outcome").Str()
-		if code := e.Get(e.Schema.Span.Error); code.IsSet() {
+		if code := e.Failure(); code.IsSet() {
 			result += " " + code.Str()
 		}
 		command := table.Command(e.Get("process.command_args").Strings())

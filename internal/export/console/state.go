@@ -61,7 +61,7 @@ func (s *State) Add(e *model.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.total++
-	failed := e.Get(e.Schema.Span.Error).IsSet()
+	failed := e.Failure().IsSet()
 	if failed {
 		s.failed++
 	}

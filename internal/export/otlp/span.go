@@ -70,7 +70,7 @@ func toSpan(i item) *tracepb.Span {
 	if name, _ := fieldText(e, schema.Span.Name); name != "" {
 		s.Name = name
 	}
-	if message, failed := fieldText(e, schema.Span.Error); failed {
+	if message, failed := fieldText(e, schema.Failure); failed {
 		s.Status = &tracepb.Status{Code: tracepb.Status_STATUS_CODE_ERROR, Message: message}
 	}
 	for _, f := range e.Findings {

@@ -27,7 +27,7 @@ func querySchema() *model.Schema {
 			{Key: "error.type", Kind: model.KindString},
 			{Key: "query.peer", Kind: model.KindString, Resource: true},
 		},
-		Span: &model.Span{Kind: model.SpanServer, Name: "query.text", Error: "error.type"},
+		Failure: "error.type", Span: &model.Span{Kind: model.SpanServer, Name: "query.text"},
 	}
 }
 

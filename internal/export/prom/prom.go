@@ -84,7 +84,7 @@ func newInstrument(s *model.Schema, metric model.Metric) (instrument, prometheus
 	if metric.Kind == model.Histogram {
 		in.histogram = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: name, Help: metric.Summary,
-			Buckets:                         durationBuckets(),
+			Buckets:                         bucketsOf(metric),
 			NativeHistogramBucketFactor:     1.1,
 			NativeHistogramMaxBucketNumber:  160,
 			NativeHistogramMinResetDuration: time.Hour,
@@ -95,8 +95,15 @@ func newInstrument(s *model.Schema, metric model.Metric) (instrument, prometheus
 	return in, in.counter, nil
 }
 
-// durationBuckets are the classic buckets: commands last from a millisecond to
-// minutes.
+func bucketsOf(metric model.Metric) []float64 {
+	if metric.Buckets != nil {
+		return metric.Buckets
+	}
+	return durationBuckets()
+}
+
+// durationBuckets are the classic buckets of what lasts from a millisecond to
+// minutes, as commands do.
 func durationBuckets() []float64 {
 	return []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300}
 }

@@ -76,7 +76,7 @@ func (t *Writer) Event(e *model.Event) error {
 	cell(fit(Printable(e.Service), serviceWidth))
 	cell(fmt.Sprintf("%*d", pidWidth, e.PID))
 	cell(fmt.Sprintf("%*s", durationWidth, Duration(e.Duration)))
-	failed := e.Schema.Span != nil && e.Get(e.Schema.Span.Error).IsSet()
+	failed := e.Failure().IsSet()
 	for _, i := range t.columns {
 		f := &t.schema.Fields[i]
 		s := Text(f.Kind, e.Values[i])
@@ -89,7 +89,7 @@ func (t *Writer) Event(e *model.Event) error {
 		case t.options.Width > 0:
 			s = strings.TrimRight(fit(s, max(flexMin, t.options.Width-used-1)), " ")
 		}
-		if failed && f.Key == "goshawk.exec.outcome" {
+		if failed && f.Outcome {
 			s = t.color("31", s)
 		}
 		cell(s)

@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"sync/atomic"
 	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
-	"github.com/cilium/ebpf/ringbuf"
 
 	"github.com/goshawk-io/goshawk/internal/model"
 	"github.com/goshawk-io/goshawk/internal/observe/target"
@@ -29,7 +27,7 @@ const (
 // Options configures one run of a probe. The zero value works.
 type Options struct {
 	// RingBytes is the size of the ring buffer, rounded up to a power of two
-	// of at least a page; 0 takes the object's own, 16 MiB.
+	// of at least a page; 0 takes the object's own.
 	RingBytes int
 	// BeforeRead, if not nil, is called before each record is read. Tests
 	// stall the reader with it.
@@ -43,7 +41,7 @@ type Probe struct {
 	host       Host
 	options    Options
 	collection *ebpf.Collection
-	reader     *ringbuf.Reader
+	ring       *ring
 	links      []link.Link
 	iterators  []iterator
 	faults     []model.ProbeFault
@@ -77,10 +75,10 @@ func Start(spec *Spec, host Host, options Options) (*Probe, error) {
 		return nil, &platform.UnsupportedError{What: "start probe " + spec.Name, Cause: err, Hint: hint(err)}
 	}
 	p := &Probe{spec: spec, host: host, options: options, collection: collection, faults: faults}
-	p.reader, err = ringbuf.NewReader(collection.Maps[ringMap])
+	p.ring, err = openRing(collection.Maps[ringMap])
 	if err != nil {
 		p.Close()
-		return nil, fmt.Errorf("read ring buffer of probe %s: %w", spec.Name, err)
+		return nil, fmt.Errorf("probe %s: %w", spec.Name, err)
 	}
 	if err := p.attachAll(); err != nil {
 		p.Close()
@@ -127,7 +125,6 @@ func (p *Probe) Run(ctx context.Context, older []target.Process, emit func(*mode
 		}
 		emit(e)
 	}
-	var record ringbuf.Record
 	nextTick := time.Now().Add(tickInterval)
 	for ctx.Err() == nil {
 		now := time.Now()
@@ -136,39 +133,37 @@ func (p *Probe) Run(ctx context.Context, older []target.Process, emit func(*mode
 			nextTick = now.Add(tickInterval)
 		}
 		p.runIterators(now)
-		if err := p.drain(ctx, decoder, &record, nextTick, counted); err != nil {
-			return err
+		if p.drain(decoder, func() bool { return ctx.Err() != nil || time.Now().After(nextTick) }, counted) {
+			continue
+		}
+		if err := p.ring.wait(pollInterval); err != nil {
+			return fmt.Errorf("probe %s: %w", p.spec.Name, err)
 		}
 	}
 	p.detach()
-	if err := p.drain(context.Background(), decoder, &record, time.Time{}, counted); err != nil {
-		return err
-	}
+	p.drain(decoder, func() bool { return false }, counted)
 	decoder.Flush(counted)
 	return nil
 }
 
-// drain decodes records until the ring is empty, ctx is done or it is until
-// (when set).
-func (p *Probe) drain(ctx context.Context, d Decoder, record *ringbuf.Record, until time.Time, emit func(*model.Event)) error {
-	p.reader.SetDeadline(time.Now().Add(pollInterval))
+// drain decodes records until the ring is empty or, asked now and then, stop
+// says so. It reports whether it decoded any.
+func (p *Probe) drain(d Decoder, stop func() bool, emit func(*model.Event)) bool {
 	for n := 0; ; n++ {
 		if p.options.BeforeRead != nil {
 			p.options.BeforeRead()
 		}
-		err := p.reader.ReadInto(record)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return nil
+		record, after, ok := p.ring.next()
+		if !ok {
+			return n > 0
 		}
-		if err != nil {
-			return fmt.Errorf("read ring buffer of probe %s: %w", p.spec.Name, err)
-		}
-		if err := d.Decode(record.RawSample, emit); err != nil {
+		if err := d.Decode(record, emit); err != nil {
 			p.bad.Add(1)
 			p.host.Log.Debug("record not decoded", "probe", p.spec.Name, "error", err)
 		}
-		if n%1024 == 1023 && (ctx.Err() != nil || !until.IsZero() && time.Now().After(until)) {
-			return nil
+		p.ring.release(after)
+		if n%1024 == 1023 && stop() {
+			return true
 		}
 	}
 }
@@ -269,8 +264,8 @@ func (p *Probe) Close() error {
 	}
 	p.detach()
 	var err error
-	if p.reader != nil {
-		err = p.reader.Close()
+	if p.ring != nil {
+		err = p.ring.close()
 	}
 	p.collection.Close()
 	return err

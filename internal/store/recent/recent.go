@@ -12,7 +12,7 @@ import (
 )
 
 // DefaultSize is how many events are kept when no size is given.
-const DefaultSize = 2000
+const DefaultSize = 1000
 
 // Query selects events. The zero value selects all.
 type Query struct {
