@@ -66,6 +66,12 @@ type Process struct {
 	// StartCode is the address at which the executable's code is mapped, 0
 	// when the kernel does not tell.
 	StartCode uint64
+	// Read is when the reading began, in nanoseconds of the boot clock: what
+	// happened before it shows in the facts.
+	Read uint64
+	// Forked says that the process still runs what its parent ran: it has not
+	// executed a program of its own.
+	Forked bool
 }
 
 // ReadProcess reads one process. The error wraps [ErrGone] when there is none,
@@ -144,6 +150,7 @@ func (r *Reader) read(pid int32, s *scratch, args bool) (Process, error) {
 		return Process{}, err
 	}
 	defer unix.Close(dir)
+	now := platform.BootTime()
 	stat, err := readStat(dir, s)
 	if err != nil {
 		return Process{}, fmt.Errorf("process %d: %w", pid, err)
@@ -155,7 +162,7 @@ func (r *Reader) read(pid int32, s *scratch, args bool) (Process, error) {
 	case stat.dead():
 		return Process{}, fmt.Errorf("process %d is a zombie: %w", pid, ErrGone)
 	}
-	p := Process{StartCode: stat.startCode}
+	p := Process{StartCode: stat.startCode, Read: uint64(now), Forked: stat.forked}
 	p.ID = model.ProcessID{PID: pid, Start: stat.start}
 	p.Parent = model.ProcessID{PID: stat.ppid, Start: r.startOf(stat.ppid, stat.start, s)}
 	p.StartTime = r.clock.Wall(stat.start * nanosecondsPerTick)

@@ -112,7 +112,7 @@ func TestScanOfAFakeHost(t *testing.T) {
 		{Process: model.Process{ID: id(41, 950), Parent: id(40, 900), Exe: "/bin/gone-shell", Deleted: true, Args: []string{"sh"}, Cgroup: "/"}},
 		{Process: model.Process{ID: id(50, 970), Parent: id(49, 0), Exe: server}},
 	}
-	ignore := cmpopts.IgnoreFields(Process{}, "StartTime", "Go", "File", "StartCode")
+	ignore := cmpopts.IgnoreFields(Process{}, "StartTime", "Go", "File", "StartCode", "Read")
 	if diff := cmp.Diff(want, got, ignore); diff != "" {
 		t.Fatalf("Scan (-want +got):\n%s", diff)
 	}

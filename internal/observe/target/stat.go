@@ -25,6 +25,7 @@ type procStat struct {
 	start     uint64
 	startCode uint64
 	kernel    bool
+	forked    bool // and did not execute a program since
 }
 
 // dead reports whether the process has ended. Of a process whose first thread
@@ -52,7 +53,7 @@ func parseStat(b []byte) (procStat, error) {
 	if at < 0 {
 		return procStat{}, errors.New("stat: no command name")
 	}
-	const flagKernelThread = 0x00200000
+	const flagKernelThread, flagForkNoExec = 0x00200000, 0x00000040
 	var stat procStat
 	field := 2
 	for rest := bytes.TrimSpace(b[at+1:]); len(rest) > 0 && field < 26; {
@@ -77,6 +78,7 @@ func parseStat(b []byte) (procStat, error) {
 			stat.ppid = int32(n)
 		case 9:
 			stat.kernel = n&flagKernelThread != 0
+			stat.forked = n&flagForkNoExec != 0
 		case 20:
 			stat.threads = n
 		case 22:

@@ -75,6 +75,12 @@ func (t *Table) ServiceOf(pid int32) string {
 	return t.serviceOf(t.holder(pid))
 }
 
+// ServiceOfID is [Table.ServiceOf] for one process for good, whoever has its
+// id now.
+func (t *Table) ServiceOfID(id model.ProcessID) string {
+	return t.serviceOf(t.lookup(id))
+}
+
 func (t *Table) serviceOf(e *entry) string {
 	if e == nil {
 		return ""

@@ -187,6 +187,7 @@ const (
 	bpfVarUnusedRefused = "unused_refused"
 	bpfVarUnusedUsage   = "unused_usage"
 	bpfVarWakeBytes     = "wake_bytes"
+	bpfVarWokenAt       = "woken_at"
 )
 
 // loadBpf returns the embedded CollectionSpec for bpf.
@@ -272,6 +273,7 @@ type bpfVariableSpecs struct {
 	UnusedRefused *ebpf.VariableSpec `ebpf:"unused_refused"`
 	UnusedUsage   *ebpf.VariableSpec `ebpf:"unused_usage"`
 	WakeBytes     *ebpf.VariableSpec `ebpf:"wake_bytes"`
+	WokenAt       *ebpf.VariableSpec `ebpf:"woken_at"`
 }
 
 // bpfObjects contains all objects after they have been loaded into the kernel.
@@ -335,6 +337,7 @@ type bpfVariables struct {
 	UnusedRefused *ebpf.Variable `ebpf:"unused_refused"`
 	UnusedUsage   *ebpf.Variable `ebpf:"unused_usage"`
 	WakeBytes     *ebpf.Variable `ebpf:"wake_bytes"`
+	WokenAt       *ebpf.Variable `ebpf:"woken_at"`
 }
 
 // bpfPrograms contains all programs after they have been loaded into the kernel.

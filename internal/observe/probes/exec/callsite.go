@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/goshawk-io/goshawk/internal/model"
 	"github.com/goshawk-io/goshawk/internal/observe/symbol"
 	"github.com/goshawk-io/goshawk/internal/observe/target"
@@ -24,7 +26,7 @@ const (
 const firstGoidOffset = 144
 
 // callSite is the Go stack from which a process was forked. It is shared by
-// all forks from the same stack and never changes.
+// all forks from the same stack.
 type callSite struct {
 	program *program
 	// frames is the stack, innermost first.
@@ -35,6 +37,8 @@ type callSite struct {
 	// execs says that the stack leads through Go's code that forks in order to
 	// exec. The runtime also vforks once to try out pidfds (os.checkPidfd).
 	execs bool
+	// shell is the shell that the site ran last, and wrapper the words for it.
+	shell, wrapper string
 }
 
 // frame returns the first frame outside of the standard library.
@@ -47,13 +51,23 @@ func (s *callSite) frame() (model.Frame, bool) {
 
 // program is an executable that forked, Go or not.
 type program struct {
-	// symbols is nil for a program that is not Go, or could not be read.
-	symbols *symbol.Program
+	// stack names the calls of a stack, in a process whose code starts at
+	// startCode, innermost first; it is nil for a program that is not Go, or
+	// could not be read.
+	stack func(pcs []uint64, startCode uint64) []model.Frame
+	// standard reports whether a function is of Go's standard library.
+	standard func(name string) bool
 	// goid is the offset of the goroutine id in the runtime's g.
 	goid uint64
 	// errno is where forkAndExecInChild1 keeps the errno, see [errnoOffset].
 	errno   int
 	errnoOK bool
+}
+
+// siteKey is what else than the addresses tells call sites apart.
+type siteKey struct {
+	exe       bpfFileId
+	startCode uint64
 }
 
 // callSites symbolises the stacks of forks, each different one once.
@@ -80,16 +94,13 @@ func newCallSites(cache *symbol.Cache, processes *target.Table) *callSites {
 // as 8-byte words.
 func (c *callSites) of(r *bpfForkRecord, stack []byte) *callSite {
 	p := c.program(r)
-	if p.symbols == nil {
+	if p.stack == nil {
 		return nil
 	}
 	var h maphash.Hash
 	h.SetSeed(c.seed)
 	h.Write(stack)
-	var id [16]byte
-	binary.LittleEndian.PutUint64(id[:], r.ParentExe.Inode)
-	binary.LittleEndian.PutUint64(id[8:], r.ParentCode^uint64(r.ParentExe.Dev)<<32^uint64(r.ParentExe.CtimeNsec))
-	h.Write(id[:])
+	maphash.WriteComparable(&h, siteKey{r.ParentExe, r.ParentCode})
 	sum := h.Sum64()
 	if s, ok := c.sites[sum]; ok {
 		return s
@@ -108,10 +119,10 @@ func (c *callSites) symbolise(p *program, startCode uint64, stack []byte) *callS
 		c.pcs = append(c.pcs, binary.LittleEndian.Uint64(stack[i:]))
 	}
 	s := &callSite{program: p, own: -1}
-	s.frames = p.symbols.AppendStack(nil, c.pcs, p.symbols.Binary().LoadBias(startCode))
+	s.frames = p.stack(c.pcs, startCode)
 	s.execs = slices.ContainsFunc(s.frames, func(f model.Frame) bool { return strings.HasPrefix(f.Func, "syscall.forkAndExecInChild") })
 	for i, f := range s.frames {
-		if !p.symbols.Binary().StdLib(f.Func) {
+		if !p.standard(f.Func) {
 			s.own = i
 			break
 		}
@@ -120,7 +131,8 @@ func (c *callSites) symbolise(p *program, startCode uint64, stack []byte) *callS
 }
 
 // program returns what is known of the parent's executable. A program that
-// cannot be opened, because it is gone already, is tried again.
+// cannot be opened, because it is gone already, is tried again; one that opens
+// and cannot be read is not.
 func (c *callSites) program(r *bpfForkRecord) *program {
 	if p, ok := c.programs[r.ParentExe]; ok {
 		return p
@@ -142,12 +154,17 @@ func (c *callSites) load(k key, path string, id bpfFileId) *program {
 	}
 	defer f.Close()
 	symbols, err := c.cache.Lookup("/proc/self/fd/" + strconv.Itoa(int(f.Fd())))
-	if err == nil {
-		p.symbols = symbols
-		p.goid, _ = symbols.Binary().GoidOffset()
-		p.errno, p.errnoOK = errnoSlot(symbols.Binary())
-	} else if !errors.Is(err, symbol.ErrNotGo) {
+	if errno := unix.Errno(0); errors.As(err, &errno) {
 		return p
+	}
+	if err == nil {
+		b := symbols.Binary()
+		p.stack = func(pcs []uint64, startCode uint64) []model.Frame {
+			return symbols.AppendStack(nil, pcs, b.LoadBias(startCode))
+		}
+		p.standard = b.StdLib
+		p.goid, _ = b.GoidOffset()
+		p.errno, p.errnoOK = errnoSlot(b)
 	}
 	if len(c.programs) >= maxPrograms {
 		clear(c.programs)

@@ -10,6 +10,7 @@ import (
 	"github.com/goshawk-io/goshawk/internal/model"
 	"github.com/goshawk-io/goshawk/internal/observe/probe"
 	"github.com/goshawk-io/goshawk/internal/observe/target"
+	"github.com/goshawk-io/goshawk/internal/platform"
 )
 
 // zombieAfter is how long a dead process may wait for its parent before its
@@ -21,6 +22,9 @@ const sweepEvery = 5 * time.Second
 
 // errRefusedRecord says that the parts of a record do not fit into it.
 var errRefusedRecord = errors.New("refused record: its parts are longer than it is")
+
+// errLateRefusal says that a process gave up executing a command after it did.
+var errLateRefusal = errors.New("refused record: the process has executed a command")
 
 // decoder joins records into commands.
 type decoder struct {
@@ -40,6 +44,19 @@ type decoder struct {
 	pageSize int64
 	sweepAt  time.Duration
 	swept    uint64 // lost records at the last sweep
+	// begun is when the decoder was made, after older was read.
+	begun uint64
+	// suspects are processes that were gone at a sweep and whose end is not
+	// decoded yet; latest is the time of the latest record.
+	suspects []suspect
+	latest   uint64
+}
+
+// suspect is a process that was gone at some time without a record that said
+// so. The record may still wait in the ring.
+type suspect struct {
+	key key
+	at  time.Duration
 }
 
 func newDecoder(host probe.Host) probe.Decoder {
@@ -49,7 +66,8 @@ func newDecoder(host probe.Host) probe.Decoder {
 		processes: make(map[key]*process),
 		older:     make(map[model.ProcessID]*target.Process, len(host.Older)),
 		sites:     newCallSites(host.Symbols, host.Processes),
-		names:     make(names),
+		names:     newNames(),
+		begun:     uint64(platform.BootTime()),
 		rates:     newRates(),
 		pageSize:  int64(os.Getpagesize()),
 	}
@@ -64,6 +82,7 @@ func (d *decoder) Decode(record []byte, emit func(*model.Event)) error {
 	if err != nil {
 		return err
 	}
+	d.latest = max(d.latest, head.Time)
 	switch bpfRecordKind(head.Kind) {
 	case bpfRecordKindRECORD_FORK:
 		return d.fork(record)
@@ -135,10 +154,13 @@ func (d *decoder) exec(record []byte, emit func(*model.Event)) error {
 	}
 	p := d.get(key{r.Head.Pid, r.Head.Start})
 	if p.forked == 0 {
-		if len(p.images) == 0 && !d.sameAsOlder(p.key, r, rest) {
+		if len(p.images) == 0 && d.olderRanBefore(p.key, r, rest) {
 			d.adoptOlder(p)
 		}
-		p.parent = key{r.ParentPid, r.ParentStart}
+		// A process with a parent already may be an orphan by now.
+		if p.parent.pid == 0 || p.parent.pid == r.ParentPid {
+			p.parent = key{r.ParentPid, r.ParentStart}
+		}
 	}
 	i := p.addImage()
 	flags := bpfRecordFlags(r.Flags)
@@ -174,59 +196,79 @@ func (d *decoder) exit(record []byte) error {
 		return err
 	}
 	k := key{r.Head.Pid, r.Head.Start}
-	p, known := d.processes[k]
-	never := bpfRecordFlags(r.Flags)&bpfRecordFlagsFLAG_NEVER_EXECED != 0
-	defer delete(d.older, k.id())
-	if never && (!known || len(p.images) == 0) {
-		d.host.Processes.Exit(k.id())
-		if known {
-			d.forget(p)
-		}
+	p := d.get(k)
+	if p.exited {
 		return nil
 	}
-	p = d.get(k)
-	if len(p.images) == 0 {
-		d.adopt(p, r)
+	if len(p.images) == 0 && !d.adopt(p, r) {
+		d.drop(p)
+		return nil
 	}
+	flags := bpfRecordFlags(r.Flags)
 	p.exited = true
 	p.exitTime = r.Head.Time
 	p.exitCode = r.ExitCode
 	p.signalPID = r.SignalPid
-	p.termSeen = bpfRecordFlags(r.Flags)&bpfRecordFlagsFLAG_TERM_SEEN != 0
+	p.termSeen = flags&bpfRecordFlagsFLAG_TERM_SEEN != 0
 	p.orphaned = p.parent.pid != r.ParentPid
-	p.awaited = bpfRecordFlags(r.Flags)&bpfRecordFlagsFLAG_AWAITED != 0
+	p.awaited = flags&bpfRecordFlagsFLAG_AWAITED != 0
 	p.final = usage(r.Usage)
 	p.rssPages = r.RssPages
 	p.cgroup = target.CgroupKey{V2: r.CgroupV2, V1: r.CgroupV1}
+	delete(d.older, k.id())
 	d.host.Processes.Exit(k.id())
 	d.dead = append(d.dead, k)
 	return nil
 }
 
+// drop forgets a process that ended without a command to report.
+func (d *decoder) drop(p *process) {
+	delete(d.older, p.key.id())
+	d.host.Processes.Exit(p.key.id())
+	d.forget(p)
+}
+
 // adopt gives a process that is older than the probe the image that /proc
-// knew of, or at least its short name.
-func (d *decoder) adopt(p *process, r *bpfExitRecord) {
-	p.parent = key{pid: r.ParentPid}
+// knew of, or at least its short name. It reports whether there was a command:
+// a process that did not execute anything is none, and what a younger process
+// executed while the ring was full is counted as lost.
+func (d *decoder) adopt(p *process, r *bpfExitRecord) bool {
+	flags := bpfRecordFlags(r.Flags)
+	if flags&bpfRecordFlagsFLAG_NEVER_EXECED != 0 || flags&bpfRecordFlagsFLAG_OLDER == 0 {
+		return false
+	}
+	if known, ok := d.older[p.key.id()]; ok && known.Forked {
+		return false
+	}
 	if d.adoptOlder(p) {
-		return
+		return true
+	}
+	if p.parent.pid == 0 {
+		p.parent = key{pid: r.ParentPid}
 	}
 	i := p.addImage()
 	i.start = p.key.start
 	i.path = d.names.intern(probe.CString(r.Comm[:]))
+	i.shortName = true
 	i.noArgs = true
 	d.trace(p, i)
+	return true
 }
 
-// sameAsOlder reports whether /proc was read after the exec that r records,
-// so that it shows the same image and not one before it.
-func (d *decoder) sameAsOlder(k key, r *bpfExecRecord, rest []byte) bool {
+// olderRanBefore reports whether /proc shows a command that the process ran
+// before the exec that r records: /proc was read before, or it was read at the
+// same time and shows another image.
+func (d *decoder) olderRanBefore(k key, r *bpfExecRecord, rest []byte) bool {
 	known, ok := d.older[k.id()]
-	if !ok {
+	if !ok || known.Forked || r.Head.Time < known.Read {
 		return false
 	}
+	if r.Head.Time > d.begun {
+		return true
+	}
 	args := string(rest[r.PathsBytes : r.PathsBytes+r.ArgsBytes])
-	return strings.Join(known.Args, "\x00")+"\x00" == args &&
-		known.Exe == d.names.path(rest[:r.ExeBytes], false)
+	return strings.Join(known.Args, "\x00")+"\x00" != args ||
+		known.Exe != d.names.path(rest[:r.ExeBytes], false)
 }
 
 // adoptOlder gives a process the image that /proc knew of, if it did.
@@ -255,7 +297,12 @@ func (d *decoder) reap(record []byte, emit func(*model.Event)) error {
 		return err
 	}
 	p, ok := d.processes[key{r.Head.Pid, r.Head.Start}]
-	if !ok || !p.exited {
+	if !ok {
+		return nil
+	}
+	if !p.exited {
+		// The record of its end was lost, and its commands counted with it.
+		d.drop(p)
 		return nil
 	}
 	before := p.final
@@ -279,7 +326,8 @@ func reapedAt(p *process, lastWait, freed uint64) uint64 {
 	return freed
 }
 
-// Tick emits the commands of processes that nobody reaps.
+// Tick emits the commands of processes that nobody reaps, or whose reaping was
+// not heard of.
 func (d *decoder) Tick(now time.Duration, lostRecords uint64, emit func(*model.Event)) {
 	done := 0
 	for _, k := range d.dead {
@@ -288,28 +336,43 @@ func (d *decoder) Tick(now time.Duration, lostRecords uint64, emit func(*model.E
 			if time.Duration(p.exitTime)+zombieAfter > now {
 				break
 			}
-			d.finish(p, uint64(now), emit)
+			reaped := uint64(0)
+			if d.host.Processes.Zombie(k.id()) {
+				reaped = uint64(now)
+			}
+			d.finish(p, reaped, emit)
 		}
 		done++
 	}
 	d.dead = append(d.dead[:0], d.dead[done:]...)
 	if now >= d.sweepAt {
 		d.sweepAt = now + sweepEvery
-		d.sweep(lostRecords)
+		d.sweep(now, lostRecords)
 	}
 }
 
 // sweep forgets living processes that are gone, once records were lost: the
-// kernel's program has counted their commands as lost already.
-func (d *decoder) sweep(lostRecords uint64) {
+// kernel's program has counted their commands as lost already. The record of
+// an end may be late, though, so a process must be gone before something that
+// was recorded after.
+func (d *decoder) sweep(now time.Duration, lostRecords uint64) {
+	waiting := d.suspects[:0]
+	for _, s := range d.suspects {
+		if time.Duration(d.latest) <= s.at {
+			waiting = append(waiting, s)
+		} else if p, ok := d.processes[s.key]; ok && !p.exited {
+			d.drop(p)
+		}
+	}
+	d.suspects = waiting
 	if lostRecords == d.swept {
 		return
 	}
 	d.swept = lostRecords
+	d.suspects = d.suspects[:0]
 	for k, p := range d.processes {
 		if !p.exited && !d.host.Processes.Alive(k.id()) {
-			d.host.Processes.Exit(k.id())
-			d.forget(p)
+			d.suspects = append(d.suspects, suspect{k, now})
 		}
 	}
 }
@@ -345,31 +408,43 @@ func (d *decoder) pipe(record []byte) error {
 }
 
 // names interns the path names that commands repeat.
-type names map[string]string
-
-// maxNames bounds the interned names; when full, they start anew.
-const maxNames = 8192
-
-// intern returns b as a string that is shared by equal ones.
-func (n names) intern(b []byte) string {
-	if s, ok := n[string(b)]; ok {
-		return s
-	}
-	return n.add(string(b), string(b))
+type names struct {
+	known map[string]string
+	bytes int
 }
 
-func (n names) add(raw, name string) string {
-	if len(n) >= maxNames {
-		clear(n)
+// maxNameBytes bounds the texts of the interned names; when full, they start
+// anew.
+const maxNameBytes = 4 << 20
+
+func newNames() names { return names{known: make(map[string]string)} }
+
+// intern returns b as a string that is shared by equal ones.
+func (n *names) intern(b []byte) string {
+	// No components are the root directory, no text is none.
+	if len(b) == 0 {
+		return ""
 	}
-	n[raw] = name
+	if s, ok := n.known[string(b)]; ok {
+		return s
+	}
+	text := string(b)
+	return n.add(text, text)
+}
+
+func (n *names) add(raw, name string) string {
+	if n.bytes += len(raw) + len(name); n.bytes > maxNameBytes {
+		clear(n.known)
+		n.bytes = len(raw) + len(name)
+	}
+	n.known[raw] = name
 	return name
 }
 
 // path joins the components that the kernel collected, each ended by a NUL,
 // from the leaf to the root. A path that was cut begins with an ellipsis.
-func (n names) path(raw []byte, cut bool) string {
-	if s, ok := n[string(raw)]; ok && !cut {
+func (n *names) path(raw []byte, cut bool) string {
+	if s, ok := n.known[string(raw)]; ok && !cut {
 		return s
 	}
 	components := strings.Split(strings.TrimSuffix(string(raw), "\x00"), "\x00")

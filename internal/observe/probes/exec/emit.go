@@ -18,13 +18,15 @@ func (d *decoder) begin(p *process, i *image) *model.Event {
 	e.Reset(d.schema)
 	e.Time = d.host.Clock.Wall(i.start)
 	e.PID = int32(p.key.pid)
-	e.Service = d.host.Processes.ServiceOf(int32(p.key.pid))
+	e.Service = d.service(p, i)
 	e.GoroutineID = p.goroutine
 	e.TraceID, e.SpanID, e.ParentSpanID = i.trace, i.span, i.parentSpan
 	p.site.setStack(e)
 	v := e.Values
 	v[fieldName] = model.StringValue(path.Base(i.path))
-	v[fieldPath] = model.StringValue(i.path)
+	if !i.shortName {
+		v[fieldPath] = model.StringValue(i.path)
+	}
 	if !i.noArgs {
 		v[fieldArgs] = model.StringsValue(probe.Text(i.args))
 	}
@@ -36,7 +38,7 @@ func (d *decoder) begin(p *process, i *image) *model.Event {
 		v[fieldDirectory] = model.StringValue(i.directory)
 	}
 	v[fieldPID] = model.IntValue(int64(p.key.pid))
-	d.setParent(v, p.parent)
+	d.setParent(v, p)
 	v[fieldCreationTime] = model.TimeValue(d.host.Clock.Wall(p.key.start))
 	if p.forked != 0 && i == &p.images[0] {
 		v[fieldSetup] = model.DurationValue(time.Duration(i.start - p.forked))
@@ -44,24 +46,45 @@ func (d *decoder) begin(p *process, i *image) *model.Event {
 	return e
 }
 
-func (d *decoder) setParent(v []model.Value, parent key) {
-	v[fieldParentPID] = model.IntValue(int64(parent.pid))
-	if known, ok := d.host.Processes.GetID(parent.id()); ok {
-		v[fieldParentName] = model.StringValue(path.Base(known.Exe))
+// service returns for what service a command runs.
+func (d *decoder) service(p *process, i *image) string {
+	if !i.named {
+		i.service, i.named = d.host.Processes.ServiceOfID(p.key.id()), true
+	}
+	return i.service
+}
+
+func (d *decoder) setParent(v []model.Value, p *process) {
+	if p.parent.pid == 0 {
+		return
+	}
+	v[fieldParentPID] = model.IntValue(int64(p.parent.pid))
+	if !p.described && p.parent.start != 0 {
+		if known, ok := d.host.Processes.GetID(p.parent.id()); ok && known.Exe != "" {
+			p.parentName = path.Base(known.Exe)
+		}
+		p.described = true
+	}
+	if p.parentName != "" {
+		v[fieldParentName] = model.StringValue(p.parentName)
 	}
 }
 
 // place says where the command runs. A container runtime executes its helper
-// before it moves it, so the end knows better than the start.
+// before it moves it, so the end, the first of keys, knows better than the
+// start; but a command that leaves its container was run in it.
 func (d *decoder) place(e *model.Event, p *process, keys ...target.CgroupKey) {
-	for _, k := range keys {
-		if k == (target.CgroupKey{}) {
+	if d.host.Cgroups == nil {
+		return
+	}
+	for n, k := range keys {
+		if k == (target.CgroupKey{}) || n > 0 && k == keys[n-1] {
 			continue
 		}
 		where := d.host.Cgroups.Resolve(k, int32(p.key.pid))
-		e.ContainerID, e.PodUID = where.ContainerID, where.PodUID
-		if where.Path != "" {
+		if where.Path != "" && (where.ContainerID != "" || !e.Values[fieldCgroup].IsSet()) {
 			e.Values[fieldCgroup] = model.StringValue(where.Path)
+			e.ContainerID, e.PodUID = where.ContainerID, where.PodUID
 		}
 		if where.ContainerID != "" {
 			return
@@ -86,13 +109,13 @@ func (d *decoder) finish(p *process, reaped uint64, emit func(*model.Event)) {
 		d.place(e, p, p.cgroup, i.cgroup)
 		e.Duration = time.Duration(p.exitTime - i.start)
 		d.setEnd(e.Values, p, reaped)
-		used := p.final
 		if n+1 < len(p.images) {
 			next := &p.images[n+1]
-			used = next.base
 			e.Values[fieldReplacedBy] = model.StringValue(next.path)
+			d.setUsage(e.Values, i, next.base, 0)
+		} else {
+			d.setUsage(e.Values, i, p.final, p.rssPages)
 		}
-		d.setUsage(e.Values, p, i, used)
 		d.judge(e, p, i, reaped)
 		emit(e)
 	}
@@ -122,7 +145,10 @@ func (d *decoder) setEnd(v []model.Value, p *process, reaped uint64) {
 	}
 }
 
-func (d *decoder) setUsage(v []model.Value, p *process, i *image, end usage) {
+// setUsage says what an image consumed until the accounts were end. resident
+// is the peak of its memory, should the accounts not know it, and 0 when nobody
+// does.
+func (d *decoder) setUsage(v []model.Value, i *image, end usage, resident uint64) {
 	used := end.sub(i.base)
 	user, system := used.cpu()
 	v[fieldCPUUser] = model.DurationValue(user)
@@ -130,7 +156,7 @@ func (d *decoder) setUsage(v []model.Value, p *process, i *image, end usage) {
 	v[fieldReadBytes] = model.IntValue(int64(used.Rchar))
 	v[fieldWriteBytes] = model.IntValue(int64(used.Wchar))
 	v[fieldRunDelay] = model.DurationValue(time.Duration(used.RunDelay))
-	pages := p.rssPages
+	pages := resident
 	if end.Maxrss > i.base.Maxrss {
 		pages = end.Maxrss
 	}
@@ -164,6 +190,9 @@ func (d *decoder) refused(record []byte, emit func(*model.Event)) error {
 		return errRefusedRecord
 	}
 	p := d.get(key{r.Head.Pid, r.Head.Start})
+	if p.exited || len(p.images) > 0 {
+		return errLateRefusal
+	}
 	if p.forked == 0 {
 		p.parent = key{r.ParentPid, r.ParentStart}
 	}

@@ -273,16 +273,16 @@ struct {
 static __always_inline void fill_head(struct record_head *head, u32 kind, struct task_struct *leader)
 {
 	head->kind = kind;
-	head->pid = BPF_CORE_READ(leader, tgid);
+	head->pid = leader->tgid;
 	head->time = bpf_ktime_get_boot_ns();
-	head->start = BPF_CORE_READ(leader, start_boottime);
+	head->start = leader->start_boottime;
 }
 
 /* cgroup_v1_id identifies the cgroup by a version 1 controller that container
  * runtimes use; with version 2 only, it equals the version 2 id or the root's. */
 static __always_inline u64 cgroup_v1_id(struct task_struct *task)
 {
-	struct css_set *set = BPF_CORE_READ(task, cgroups);
+	struct css_set *set = task->cgroups;
 	struct cgroup_subsys_state *css = 0;
 	u32 i = 0;
 
@@ -298,18 +298,18 @@ static __always_inline u64 cgroup_v1_id(struct task_struct *task)
 
 static __always_inline u64 cgroup_v2_id(struct task_struct *task)
 {
-	return BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+	return task->cgroups->dfl_cgrp->kn->id;
 }
 
 /* dead_usage is what the threads that are gone have consumed. */
 static __always_inline void dead_usage(struct usage *u, struct signal_struct *sig)
 {
-	u->utime = BPF_CORE_READ(sig, utime);
-	u->stime = BPF_CORE_READ(sig, stime);
-	u->runtime = BPF_CORE_READ(sig, sum_sched_runtime);
-	u->rchar = BPF_CORE_READ(sig, ioac.rchar);
-	u->wchar = BPF_CORE_READ(sig, ioac.wchar);
-	u->maxrss = BPF_CORE_READ(sig, maxrss);
+	u->utime = sig->utime;
+	u->stime = sig->stime;
+	u->runtime = sig->sum_sched_runtime;
+	u->rchar = sig->ioac.rchar;
+	u->wchar = sig->ioac.wchar;
+	u->maxrss = sig->maxrss;
 	u->run_delay = 0;
 }
 
@@ -319,40 +319,41 @@ static __always_inline void dead_usage(struct usage *u, struct signal_struct *si
  * another form: both leave only the peak known to the signal struct. */
 static __always_inline u64 resident_pages(struct mm_struct *mm)
 {
-	u64 peak = BPF_CORE_READ(mm, hiwater_rss);
+	u64 peak = mm->hiwater_rss;
 	s64 now = 0;
 
-	if (!bpf_core_field_exists(struct percpu_counter, count) || !mm)
+	/* Before 6.2 rss_stat is a struct, not an array of counters. */
+	if (!bpf_core_field_exists(mm->rss_stat[MM_FILEPAGES].count) || !mm)
 		return peak;
-	now += BPF_CORE_READ(mm, rss_stat[MM_FILEPAGES].count);
-	now += BPF_CORE_READ(mm, rss_stat[MM_ANONPAGES].count);
-	now += BPF_CORE_READ(mm, rss_stat[MM_SHMEMPAGES].count);
+	now += mm->rss_stat[MM_FILEPAGES].count;
+	now += mm->rss_stat[MM_ANONPAGES].count;
+	now += mm->rss_stat[MM_SHMEMPAGES].count;
 	return now > (s64)peak ? now : peak;
 }
 
 static __always_inline void add_thread_usage(struct usage *u, struct task_struct *task)
 {
-	u->utime += BPF_CORE_READ(task, utime);
-	u->stime += BPF_CORE_READ(task, stime);
-	u->runtime += BPF_CORE_READ(task, se.sum_exec_runtime);
-	u->rchar += BPF_CORE_READ(task, ioac.rchar);
-	u->wchar += BPF_CORE_READ(task, ioac.wchar);
-	u->run_delay += BPF_CORE_READ(task, sched_info.run_delay);
+	u->utime += task->utime;
+	u->stime += task->stime;
+	u->runtime += task->se.sum_exec_runtime;
+	u->rchar += task->ioac.rchar;
+	u->wchar += task->ioac.wchar;
+	u->run_delay += task->sched_info.run_delay;
 }
 
 #if defined(__TARGET_ARCH_x86)
-#define REGS_G(regs) BPF_CORE_READ(regs, r14)
-#define REGS_FRAME(regs) BPF_CORE_READ(regs, bp)
-#define REGS_SP(regs) BPF_CORE_READ(regs, sp)
-#define REGS_WRITES(regs) (BPF_CORE_READ(regs, orig_ax) == 1 || BPF_CORE_READ(regs, orig_ax) == 20)
-#define REGS_ARG0(regs) BPF_CORE_READ(regs, di)
+#define REGS_G(regs) (regs)->r14
+#define REGS_FRAME(regs) (regs)->bp
+#define REGS_SP(regs) (regs)->sp
+#define REGS_WRITES(regs) ((regs)->orig_ax == 1 || (regs)->orig_ax == 20)
+#define REGS_ARG0(regs) (regs)->di
 #define GO_FRAME_KNOWN 1
 #elif defined(__TARGET_ARCH_arm64)
-#define REGS_G(regs) BPF_CORE_READ(regs, regs[28])
-#define REGS_FRAME(regs) BPF_CORE_READ(regs, regs[29])
-#define REGS_SP(regs) BPF_CORE_READ(regs, sp)
-#define REGS_WRITES(regs) (BPF_CORE_READ(regs, syscallno) == 64 || BPF_CORE_READ(regs, syscallno) == 66)
-#define REGS_ARG0(regs) BPF_CORE_READ(regs, regs[0])
+#define REGS_G(regs) (regs)->regs[28]
+#define REGS_FRAME(regs) (regs)->regs[29]
+#define REGS_SP(regs) (regs)->sp
+#define REGS_WRITES(regs) ((regs)->syscallno == 64 || (regs)->syscallno == 66)
+#define REGS_ARG0(regs) (regs)->regs[0]
 /* The layout of the frame is verified for amd64 only. */
 #define GO_FRAME_KNOWN 0
 #endif
@@ -365,11 +366,11 @@ int BPF_PROG(exec_fork, struct task_struct *parent, struct task_struct *child)
 	u32 zero = 0;
 	struct fork_scratch *s;
 	struct fork_record *r;
-	struct mm_struct *mm = BPF_CORE_READ(parent, mm);
-	struct task_struct *leader = BPF_CORE_READ(parent, group_leader);
+	struct mm_struct *mm = parent->mm;
+	struct task_struct *leader = parent->group_leader;
 	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 
-	if (BPF_CORE_READ(child, pid) != BPF_CORE_READ(child, tgid) || !mm)
+	if (child->pid != child->tgid || !mm)
 		return 0;
 	s = bpf_map_lookup_elem(&per_cpu_fork, &zero);
 	if (!s)
@@ -380,17 +381,17 @@ int BPF_PROG(exec_fork, struct task_struct *parent, struct task_struct *child)
 	struct proc *p = bpf_task_storage_get(&procs, child, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (p)
 		p->forked = 1;
-	if (BPF_CORE_READ(child, mm) == mm) {
+	if (child->mm == mm) {
 		if (p) {
 			p->vforked = 1;
 			p->parent_frame = REGS_FRAME(regs);
 		}
 		r->flags = FLAG_VFORK;
 	}
-	r->parent_pid = BPF_CORE_READ(leader, tgid);
-	r->parent_start = BPF_CORE_READ(leader, start_boottime);
-	r->parent_code = BPF_CORE_READ(mm, start_code);
-	fill_file(&r->parent_exe, BPF_CORE_READ(mm, exe_file));
+	r->parent_pid = leader->tgid;
+	r->parent_start = leader->start_boottime;
+	r->parent_code = mm->start_code;
+	fill_file(&r->parent_exe, mm->exe_file);
 
 	u64 g = REGS_G(regs);
 	r->sp = REGS_SP(regs);
@@ -460,8 +461,8 @@ static long env_step(u32 i, void *arg)
 static __always_inline void read_traceparent(struct exec_record *r, struct mm_struct *mm)
 {
 	struct env_search s = {
-		.next = BPF_CORE_READ(mm, env_start),
-		.end = BPF_CORE_READ(mm, env_end),
+		.next = mm->env_start,
+		.end = mm->env_end,
 	};
 
 	r->traceparent_bytes = 0;
@@ -478,8 +479,8 @@ static __always_inline void read_traceparent(struct exec_record *r, struct mm_st
 static __always_inline u32 read_args(struct exec_scratch *s, struct mm_struct *mm, u32 off)
 {
 	struct exec_record *r = &s->r;
-	u64 from = BPF_CORE_READ(mm, arg_start);
-	u64 total = BPF_CORE_READ(mm, arg_end) - from;
+	u64 from = mm->arg_start;
+	u64 total = mm->arg_end - from;
 	u64 n = total;
 
 	r->args_total = total;
@@ -530,15 +531,15 @@ int BPF_PROG(exec_exec, struct task_struct *task, s32 old_pid, struct linux_binp
 	u32 cpu = bpf_get_smp_processor_id();
 	struct exec_scratch *s = bpf_map_lookup_elem(&per_cpu_exec, &cpu);
 	struct proc *p = bpf_task_storage_get(&procs, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	struct mm_struct *mm = BPF_CORE_READ(task, mm);
-	struct task_struct *parent = BPF_CORE_READ(task, real_parent, group_leader);
-	struct file *exe = BPF_CORE_READ(mm, exe_file);
-	struct fs_struct *fs = BPF_CORE_READ(task, fs);
+	struct mm_struct *mm = task->mm;
+	struct task_struct *parent = task->real_parent->group_leader;
+	struct file *exe = mm->exe_file;
+	struct fs_struct *fs = task->fs;
 	struct exec_record *r;
 	u32 off;
 
-	if (p && old_pid != BPF_CORE_READ(task, pid))
-		take_over(p, BPF_CORE_READ(task, tgid));
+	if (p && old_pid != task->pid)
+		take_over(p, task->tgid);
 	if (p)
 		p->vforked = 0;
 	if (!s) {
@@ -549,15 +550,15 @@ int BPF_PROG(exec_exec, struct task_struct *task, s32 old_pid, struct linux_binp
 	}
 	r = &s->r;
 	fill_head(&r->head, RECORD_EXEC, task);
-	dead_usage(&r->usage, BPF_CORE_READ(task, signal));
+	dead_usage(&r->usage, task->signal);
 	add_thread_usage(&r->usage, task);
 	if (p)
 		r->usage.run_delay += p->run_delay;
-	r->parent_pid = BPF_CORE_READ(parent, tgid);
-	r->parent_start = BPF_CORE_READ(parent, start_boottime);
+	r->parent_pid = parent->tgid;
+	r->parent_start = parent->start_boottime;
 	r->cgroup_v2 = cgroup_v2_id(task);
 	r->cgroup_v1 = cgroup_v1_id(task);
-	r->start_code = BPF_CORE_READ(mm, start_code);
+	r->start_code = mm->start_code;
 	fill_file(&r->exe, exe);
 	r->flags = 0;
 	bpf_get_current_comm(r->comm, sizeof(r->comm));
@@ -613,14 +614,16 @@ static long refused_step(u32 i, void *arg)
 /* read_refused copies what the vforked child of a Go program was about to run
  * out of the frame of syscall.forkAndExecInChild1, which is still on the
  * parent's stack: the path, the directory, the arguments, and the locals, in
- * which user space finds the errno. */
-static __always_inline void read_refused(struct refused_scratch *s, u64 frame)
+ * which user space finds the errno. Kernels before 6.16 have let go of the
+ * address space by now and the parent runs again: there is nothing to read, and
+ * what some of them would return is not the frame. */
+static __always_inline void read_refused(struct refused_scratch *s, struct mm_struct *mm, u64 frame)
 {
 	struct refused_record *r = &s->r;
 	u64 ptr = 0, argv = 0, argc = 0;
 
 	r->frame_bytes = r->path_bytes = r->dir_bytes = r->args_bytes = r->args_count = 0;
-	if (!GO_FRAME_KNOWN)
+	if (!GO_FRAME_KNOWN || !mm)
 		return;
 	if (bpf_probe_read_user(r->frame, sizeof(r->frame), (void *)(frame - GO_FRAME_BYTES)) == 0)
 		r->frame_bytes = sizeof(r->frame);
@@ -646,21 +649,21 @@ static __always_inline void send_refused(struct task_struct *task, struct proc *
 {
 	u32 zero = 0;
 	struct refused_scratch *s = bpf_map_lookup_elem(&per_cpu_refused, &zero);
-	struct task_struct *parent = BPF_CORE_READ(task, real_parent, group_leader);
+	struct task_struct *parent = task->real_parent->group_leader;
 	struct refused_record *r;
 
 	if (!s)
 		return;
 	r = &s->r;
 	fill_head(&r->head, RECORD_REFUSED, task);
-	r->parent_pid = BPF_CORE_READ(parent, tgid);
-	r->parent_start = BPF_CORE_READ(parent, start_boottime);
+	r->parent_pid = parent->tgid;
+	r->parent_start = parent->start_boottime;
 	r->cgroup_v2 = cgroup_v2_id(task);
 	r->cgroup_v1 = cgroup_v1_id(task);
-	r->exit_code = BPF_CORE_READ(task, exit_code);
+	r->exit_code = task->exit_code;
 	r->flags = FLAG_NEVER_EXECED;
 	bpf_get_current_comm(r->comm, sizeof(r->comm));
-	read_refused(s, p->parent_frame);
+	read_refused(s, task->mm, p->parent_frame);
 	u64 size = __builtin_offsetof(struct refused_scratch, args) + (u64)r->args_bytes;
 	if (size > sizeof(*s))
 		size = sizeof(*s);
@@ -684,10 +687,10 @@ static __always_inline u32 signal_sender(struct proc *p, u32 sig)
 /* awaited says whether a thread of the parent sleeps in a wait for a child. */
 static __always_inline bool awaited(struct task_struct *leader)
 {
-	struct signal_struct *sig = BPF_CORE_READ(leader, real_parent, signal);
+	struct signal_struct *sig = leader->real_parent->signal;
 	struct list_head *head = (void *)sig + bpf_core_field_offset(struct signal_struct, wait_chldexit.head);
 
-	return BPF_CORE_READ(head, next) != head;
+	return head->next != head;
 }
 
 /* account_lost counts the commands of a process whose exit no one will hear of
@@ -710,17 +713,17 @@ int BPF_PROG(exec_exit, struct task_struct *task)
 {
 	struct task_struct *self = bpf_get_current_task_btf();
 	struct task_struct *leader = self->group_leader;
-	struct signal_struct *sig = BPF_CORE_READ(task, signal);
+	struct signal_struct *sig = task->signal;
 	struct proc *p;
 	struct exit_record r;
 
-	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
+	if (task->flags & PF_KTHREAD)
 		return 0;
-	if (BPF_CORE_READ(sig, live.counter) != 0) {
+	if (sig->live.counter != 0) {
 		p = bpf_task_storage_get(&procs, leader, 0, 0);
 		if (!p)
 			return 0;
-		__sync_fetch_and_add(&p->run_delay, BPF_CORE_READ(task, sched_info.run_delay));
+		__sync_fetch_and_add(&p->run_delay, task->sched_info.run_delay);
 		if (self == leader) {
 			u32 tgid = self->tgid;
 			bpf_map_update_elem(&dead_leaders, &tgid, p, BPF_ANY);
@@ -735,7 +738,7 @@ int BPF_PROG(exec_exit, struct task_struct *task)
 	__builtin_memset(&r, 0, sizeof(r));
 	fill_head(&r.head, RECORD_EXIT, leader);
 	/* A thread has the flag of its own creation; only the leader's tells. */
-	if (BPF_CORE_READ(leader, flags) & PF_FORKNOEXEC)
+	if (leader->flags & PF_FORKNOEXEC)
 		r.flags |= FLAG_NEVER_EXECED;
 	if (!p || !p->forked)
 		r.flags |= FLAG_OLDER;
@@ -743,9 +746,9 @@ int BPF_PROG(exec_exit, struct task_struct *task)
 		r.flags |= FLAG_AWAITED;
 	dead_usage(&r.usage, sig);
 	add_thread_usage(&r.usage, task);
-	r.rss_pages = resident_pages(BPF_CORE_READ(task, mm));
-	r.parent_pid = BPF_CORE_READ(leader, real_parent, tgid);
-	r.exit_code = BPF_CORE_READ(task, exit_code);
+	r.rss_pages = resident_pages(task->mm);
+	r.parent_pid = leader->real_parent->tgid;
+	r.exit_code = task->exit_code;
 	r.cgroup_v2 = cgroup_v2_id(task);
 	r.cgroup_v1 = cgroup_v1_id(task);
 	BPF_CORE_READ_STR_INTO(&r.comm, leader, comm);
@@ -754,7 +757,7 @@ int BPF_PROG(exec_exit, struct task_struct *task)
 		 * tries out pidfds with one. */
 		if (p->vforked && (r.flags & FLAG_NEVER_EXECED) && r.exit_code)
 			send_refused(task, p);
-		p->run_delay += BPF_CORE_READ(task, sched_info.run_delay);
+		p->run_delay += task->sched_info.run_delay;
 		r.usage.run_delay = p->run_delay;
 		r.signal_pid = signal_sender(p, r.exit_code & 0x7f);
 		if (p->term_seen)
@@ -776,15 +779,15 @@ int BPF_PROG(exec_reap, struct task_struct *task)
 	u64 *wait;
 	struct proc *p;
 
-	if (BPF_CORE_READ(task, pid) != BPF_CORE_READ(task, tgid) || BPF_CORE_READ(task, flags) & PF_KTHREAD)
+	if (task->pid != task->tgid || task->flags & PF_KTHREAD)
 		return 0;
 	__builtin_memset(&r, 0, sizeof(r));
 	fill_head(&r.head, RECORD_REAP, task);
-	dead_usage(&r.usage, BPF_CORE_READ(task, signal));
+	dead_usage(&r.usage, task->signal);
 	p = bpf_task_storage_get(&procs, task, 0, 0);
 	if (p)
 		r.usage.run_delay = p->run_delay;
-	u32 parent = BPF_CORE_READ(task, real_parent, tgid);
+	u32 parent = task->real_parent->tgid;
 	wait = bpf_map_lookup_elem(&last_wait, &parent);
 	if (wait)
 		r.last_wait = *wait;
@@ -812,8 +815,11 @@ int BPF_PROG(exec_signal, int sig, struct kernel_siginfo *info, struct task_stru
 
 	if (sig >= 32 || sig == SIGCHLD || sig == SIGURG || sig == SIGPROF || sig == SIGWINCH || sig == SIGCONT)
 		return 0;
-	u64 kind = ctx[1];
-	if (kind == 1 || (kind > 1 && BPF_CORE_READ(info, si_code) > 0))
+	/* Some kernels type info as a number, some as a pointer that may not be
+	 * compared with 1: copied, it is a number for all. */
+	u64 kind = 0;
+	bpf_probe_read_kernel(&kind, sizeof(kind), &ctx[1]);
+	if (kind == 1 || (kind > 1 && BPF_CORE_READ((struct kernel_siginfo *)kind, si_code) > 0))
 		from = 0;
 	p = bpf_task_storage_get(&procs, task->group_leader, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!p)

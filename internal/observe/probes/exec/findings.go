@@ -25,13 +25,15 @@ func (d *decoder) judge(e *model.Event, p *process, i *image, reaped uint64) {
 	if p.exited {
 		d.judgeEnd(e, p, reaped)
 	}
-	if f, ok := shellWrapper(e, p); ok {
-		e.Findings = append(e.Findings, f)
+	if i == &p.images[0] {
+		if f, ok := shellWrapper(e, p.site); ok {
+			e.Findings = append(e.Findings, f)
+		}
 	}
-	if n := d.rates.count(p.site, i, e.Time); n > repeatsPerMinute {
+	if evidence := d.rates.count(p.site, i, e.Time); evidence != "" {
 		e.Findings = append(e.Findings, model.Finding{
 			Rule: "repeated-command", Severity: model.SeverityWarn,
-			Evidence: fmt.Sprintf("%s ran %d times within a minute from %s", path.Base(i.path), n, siteName(p.site)),
+			Evidence: evidence,
 			Remedy:   "Keep one process and feed it, batch the inputs, cache the result, or call a library instead.",
 		})
 	}
@@ -92,30 +94,55 @@ func killedWithoutGrace(p *process) (model.Finding, bool) {
 }
 
 // shellWrapper recognises a Go program that runs a command line by a shell.
-func shellWrapper(e *model.Event, p *process) (model.Finding, bool) {
-	if p.site == nil || len(p.images) > 0 && e.Values[fieldPath].Str() != p.images[0].path {
+func shellWrapper(e *model.Event, site *callSite) (model.Finding, bool) {
+	if site == nil {
 		return model.Finding{}, false
 	}
-	n := 0
-	shell := false
+	shell := ""
+	value := false // the argument belongs to the option before
 	for arg := range e.Values[fieldArgs].Strings() {
 		switch {
-		case n == 0:
-			shell = isShell(path.Base(arg)) || isShell(e.Values[fieldName].Str())
-		case shell && strings.HasPrefix(arg, "-") && !strings.HasPrefix(arg, "--") && strings.Contains(arg, "c"):
+		case shell == "":
+			if shell = shellName(path.Base(arg), e.Values[fieldName].Str()); shell == "" {
+				return model.Finding{}, false
+			}
+		case value:
+			value = false
+		case len(arg) < 2 || arg[0] != '-' && arg[0] != '+':
+			return model.Finding{}, false
+		case strings.HasPrefix(arg, "--"):
+		case arg[0] == '-' && strings.Contains(arg, "c"):
 			return model.Finding{
 				Rule: "shell-wrapper", Severity: model.SeverityInfo,
-				Evidence: fmt.Sprintf("%s runs a command line by %s -c", siteName(p.site), e.Values[fieldName].Str()),
+				Evidence: site.wrapperEvidence(shell),
 				Remedy:   "Run the program itself with exec.Command: one process less, no quoting, no injection, and its own exit status.",
 			}, true
-		case !strings.HasPrefix(arg, "-"):
-			return model.Finding{}, false
-		}
-		if n++; !shell || n > 4 {
-			break
+		default:
+			value = strings.HasSuffix(arg, "o") || strings.HasSuffix(arg, "O")
 		}
 	}
 	return model.Finding{}, false
+}
+
+// wrapperEvidence says that a call site runs a shell, which it does again and
+// again, and mostly the same one.
+func (s *callSite) wrapperEvidence(shell string) string {
+	if s.shell != shell {
+		s.shell = strings.Clone(shell)
+		s.wrapper = siteName(s) + " runs a command line by " + shell + " -c"
+	}
+	return s.wrapper
+}
+
+// shellName returns the first of names that is a shell's: a program with many
+// names is what it is called as.
+func shellName(names ...string) string {
+	for _, name := range names {
+		if isShell(name) {
+			return name
+		}
+	}
+	return ""
 }
 
 func isShell(name string) bool {
@@ -135,8 +162,15 @@ func siteName(s *callSite) string {
 
 // rates counts, minute by minute, how often a call site runs an executable.
 type rates struct {
-	counts map[rateKey]int
+	counts map[rateKey]*rate
 	minute time.Time
+}
+
+// rate is a count, and the words for it when it was said. They are renewed
+// whenever a tenth was added.
+type rate struct {
+	n, said  int
+	evidence string
 }
 
 type rateKey struct {
@@ -148,23 +182,32 @@ type rateKey struct {
 const maxRates = 8192
 
 func newRates() rates {
-	return rates{counts: make(map[rateKey]int)}
+	return rates{counts: make(map[rateKey]*rate)}
 }
 
-// count adds a command that ended and returns how many there were in its
-// minute. Commands of no known call site are not counted.
-func (r *rates) count(site *callSite, i *image, at time.Time) int {
+// count adds a command that ended and says, when there were too many in its
+// minute, how many. Commands of no known call site are not counted.
+func (r *rates) count(site *callSite, i *image, at time.Time) (evidence string) {
 	if site == nil {
-		return 0
+		return ""
 	}
 	if minute := at.Truncate(time.Minute); minute.After(r.minute) {
 		clear(r.counts)
 		r.minute = minute
 	}
 	k := rateKey{site, i.path}
-	if _, ok := r.counts[k]; !ok && len(r.counts) >= maxRates {
-		return 0
+	c := r.counts[k]
+	if c == nil {
+		if len(r.counts) >= maxRates {
+			return ""
+		}
+		c = new(rate)
+		r.counts[k] = c
 	}
-	r.counts[k]++
-	return r.counts[k]
+	c.n++
+	if c.n > repeatsPerMinute && c.n-c.said > c.said/10 {
+		c.said = c.n
+		c.evidence = fmt.Sprintf("%s ran at least %d times within a minute from %s", path.Base(i.path), c.n, siteName(site))
+	}
+	return c.evidence
 }

@@ -78,6 +78,11 @@ type process struct {
 	rssPages  uint64
 	cgroup    target.CgroupKey
 	pipe      pipeWait
+
+	// parentName and described are the parent's executable, and whether it was
+	// asked for.
+	parentName string
+	described  bool
 }
 
 // image is one executable that a process ran: one command.
@@ -90,12 +95,16 @@ type image struct {
 	argsTotal   uint32
 	truncated   bool
 	noArgs      bool // the arguments could not be read
+	shortName   bool // path is no more than the kernel's name for the process
 	cgroup      target.CgroupKey
 	trace       model.TraceID
 	span        model.SpanID
 	parentSpan  model.SpanID
 	traceparent string
 	referenced  bool // a child's span names this one as parent
+	// service is for what service the command runs, once named.
+	service string
+	named   bool
 }
 
 // pipeWait is what is known of a process that sleeps in a write to a pipe.
@@ -127,7 +136,25 @@ func (p *process) addImage() *image {
 	return p.current()
 }
 
+// Bounds of the memory that a recycled process keeps.
+const (
+	maxKeptImages = 4
+	maxKeptArgs   = 4096
+)
+
 // recycle empties p for another process, keeping its memory.
 func (p *process) recycle() {
-	*p = process{images: p.images[:0]}
+	images := p.images[:0]
+	if cap(images) > maxKeptImages {
+		images = nil
+	}
+	all := images[:cap(images)]
+	for n := range all {
+		kept := all[n].args[:0]
+		if cap(kept) > maxKeptArgs {
+			kept = nil
+		}
+		all[n] = image{args: kept}
+	}
+	*p = process{images: images}
 }

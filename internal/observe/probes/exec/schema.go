@@ -42,7 +42,8 @@ func Schema() *model.Schema {
 		Probe:   "exec",
 		Fields:  fields(),
 		Metrics: metrics(),
-		Span:    &model.Span{Kind: model.SpanClient, Name: "process.executable.name", Error: "error.type"},
+		Failure: "error.type",
+		Span:    &model.Span{Kind: model.SpanClient, Name: "process.executable.name"},
 	}
 }
 
@@ -59,7 +60,7 @@ func fields() []model.Field {
 	f[fieldParentName] = model.Field{Key: "goshawk.parent.executable.name", Kind: model.KindString, Summary: "Base name of the executable of the process that ran the command."}
 	f[fieldCreationTime] = model.Field{Key: "process.creation.time", Kind: model.KindTime, Summary: "When the process was forked."}
 	f[fieldExitTime] = model.Field{Key: "process.exit.time", Kind: model.KindTime, Summary: "When the process ended."}
-	f[fieldOutcome] = model.Field{Key: "goshawk.exec.outcome", Kind: model.KindString, Column: "OUTCOME", Width: 9, Summary: "exited, signaled, or failed when the command could not be started."}
+	f[fieldOutcome] = model.Field{Key: "goshawk.exec.outcome", Kind: model.KindString, Column: "OUTCOME", Width: 9, Outcome: true, Summary: "exited, signaled, or failed when the command could not be started."}
 	f[fieldExitCode] = model.Field{Key: "process.exit.code", Kind: model.KindInt, Column: "EXIT", Width: 4, Summary: "Exit code of a command that exited."}
 	f[fieldSignal] = model.Field{Key: "goshawk.exec.signal", Kind: model.KindString, Column: "SIGNAL", Width: 7, Summary: "Signal that ended the command."}
 	f[fieldKilledBy] = model.Field{Key: "goshawk.exec.killed_by_pid", Kind: model.KindInt, Summary: "Process that sent the signal; unset when the kernel did."}

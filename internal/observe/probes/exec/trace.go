@@ -66,6 +66,10 @@ func parseTraceparent(s string) (trace model.TraceID, parent model.SpanID, ok bo
 	if _, err := hex.Decode(parent[:], []byte(s[36:52])); err != nil {
 		return trace, parent, false
 	}
+	var flags [1]byte
+	if _, err := hex.Decode(flags[:], []byte(s[53:])); err != nil {
+		return trace, parent, false
+	}
 	ok = trace != model.TraceID{} && parent != model.SpanID{}
 	return trace, parent, ok
 }
