@@ -83,7 +83,7 @@ func size(spec *Spec, object *ebpf.CollectionSpec, ringBytes int) error {
 // ringSize rounds up to what the kernel accepts: a power of two that is a
 // multiple of the page size.
 func ringSize(n int) uint32 {
-	n = max(n, os.Getpagesize())
+	n = min(max(n, os.Getpagesize()), 1<<31)
 	return uint32(1) << bits.Len32(uint32(n-1))
 }
 
@@ -131,7 +131,7 @@ func attach(collection *ebpf.Collection, point AttachPoint) (link.Link, error) {
 }
 
 // errNotLoaded marks a point whose program was refused earlier, and reported
-// then.
+// then, or is not in the object.
 var errNotLoaded = errors.New("program not loaded")
 
 func fault(point AttachPoint, err error) model.ProbeFault {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -90,7 +91,7 @@ func Start(spec *Spec, host Host, options Options) (*Probe, error) {
 func (p *Probe) attachAll() error {
 	for _, point := range p.spec.Attach {
 		l, err := attach(p.collection, point)
-		if errors.Is(err, errNotLoaded) {
+		if errors.Is(err, errNotLoaded) && p.isOff(point) {
 			continue
 		}
 		if err != nil && point.Required {
@@ -108,6 +109,11 @@ func (p *Probe) attachAll() error {
 		}
 	}
 	return nil
+}
+
+// isOff reports whether point is among the faults already.
+func (p *Probe) isOff(point AttachPoint) bool {
+	return slices.ContainsFunc(p.faults, func(f model.ProbeFault) bool { return f.Part == point.Target })
 }
 
 // Spec returns what the probe was started from.
@@ -141,7 +147,14 @@ func (p *Probe) Run(ctx context.Context, older []target.Process, emit func(*mode
 		}
 	}
 	p.detach()
-	p.drain(decoder, func() bool { return false }, counted)
+	// On another processor a program may still be writing a record, and those
+	// behind it wait for that.
+	for deadline := time.Now().Add(tickInterval); ; time.Sleep(time.Millisecond) {
+		p.drain(decoder, func() bool { return false }, counted)
+		if !p.ring.unread() || time.Now().After(deadline) {
+			break
+		}
+	}
 	decoder.Flush(counted)
 	return nil
 }

@@ -89,6 +89,11 @@ func (r *ring) next() (record []byte, after uint64, ok bool) {
 // release gives the space before after back to the kernel.
 func (r *ring) release(after uint64) { atomic.StoreUint64(position(r.consumer), after) }
 
+// unread reports whether there are records, finished or not.
+func (r *ring) unread() bool {
+	return *position(r.consumer) != atomic.LoadUint64(position(r.producer))
+}
+
 // wait blocks until the kernel wakes the reader, or for timeout. Records that
 // the kernel sends without a wake-up end it only through the timeout.
 func (r *ring) wait(timeout time.Duration) error {

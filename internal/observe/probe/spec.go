@@ -33,6 +33,9 @@ type Spec struct {
 	Load func() (*ebpf.CollectionSpec, error)
 	// PerCPU names the array maps that need one entry for each possible CPU.
 	PerCPU []string
+	// FeedsProcesses says that the decoder tells Host.Processes of every fork,
+	// exec and exit. Without such a probe the table is refreshed from /proc.
+	FeedsProcesses bool
 	// NewDecoder returns the decoder for one run of the probe.
 	NewDecoder func(Host) Decoder
 }

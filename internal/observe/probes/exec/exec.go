@@ -26,9 +26,10 @@ func Spec() *probe.Spec {
 			{Program: "exec_signal", Target: "signal:signal_generate", Missing: "who sent the signal that ended a command"},
 			{Program: "exec_pipes", Kind: probe.TaskIterator, Target: "iter:task", Every: time.Second, Missing: "commands that are blocked on a pipe"},
 		},
-		Schema:     Schema(),
-		Load:       loadBpf,
-		PerCPU:     []string{"per_cpu_exec"},
-		NewDecoder: newDecoder,
+		Schema:         Schema(),
+		Load:           loadBpf,
+		FeedsProcesses: true,
+		PerCPU:         []string{"per_cpu_exec"},
+		NewDecoder:     newDecoder,
 	}
 }
