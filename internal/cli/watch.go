@@ -189,13 +189,16 @@ func (o *watchOptions) filter(a *agent.Agent) (func(*model.Event) bool, error) {
 	}, nil
 }
 
-// stdoutQueue is the length of the queue before stdout: some seconds of the
-// fastest spawning that a small machine can do.
-const stdoutQueue = 4 * pipeline.DefaultQueue
+// The bounds of the queue before stdout: some seconds of the fastest spawning
+// that a small machine can do, with arguments of some KiB.
+const (
+	stdoutQueue      = 4 * pipeline.DefaultQueue
+	stdoutQueueBytes = 4 * pipeline.DefaultQueueBytes
+)
 
 // sink returns what writes events to stdout and counts the ends among them.
 func (o *watchOptions) sink(env Env, schema *model.Schema, shown *atomic.Uint64) pipeline.Queued {
-	sink := pipeline.Queued{Name: "stdout", Length: stdoutQueue}
+	sink := pipeline.Queued{Name: "stdout", Length: stdoutQueue, Bytes: stdoutQueueBytes}
 	count := func(e *model.Event) {
 		if e.Phase == model.PhaseEnd {
 			shown.Add(1)

@@ -132,6 +132,16 @@ func (e *Event) Get(key string) Value {
 // Failure returns how what the event reports failed, unset when it did not.
 func (e *Event) Failure() Value { return e.Get(e.Schema.Failure) }
 
+// Bytes returns about how much memory a clone of e takes.
+func (e *Event) Bytes() int {
+	const frame, finding, value = 40, 64, 40
+	n := 256 + len(e.Stack)*frame + len(e.Findings)*finding + len(e.Values)*value
+	for i := range e.Values {
+		n += len(e.Values[i].str)
+	}
+	return n
+}
+
 // Clone returns a copy of e that shares nothing with a reader's buffer.
 // Frames are immutable and shared.
 func (e *Event) Clone() *Event {

@@ -11,8 +11,12 @@ import (
 	"github.com/goshawk-io/goshawk/internal/model"
 )
 
-// DefaultQueue is the length of a queue for which none is given.
-const DefaultQueue = 8192
+// DefaultQueue and DefaultQueueBytes bound a queue for which no bounds are
+// given: some seconds of ordinary events, or of ones with long arguments.
+const (
+	DefaultQueue      = 8192
+	DefaultQueueBytes = 32 << 20
+)
 
 // DefaultDrain is how long queues may drain at the end.
 const DefaultDrain = 4 * time.Second
@@ -64,8 +68,9 @@ func (p *Pipeline) AddDirect(consume func(*model.Event)) {
 type Queued struct {
 	// Name tells the sink in statistics and errors.
 	Name string
-	// Length bounds the queue; 0 means [DefaultQueue].
-	Length int
+	// Length bounds the queue in events, Bytes in the memory that they take,
+	// about; 0 means [DefaultQueue] and [DefaultQueueBytes].
+	Length, Bytes int
 	// Accept is asked first, on the source's goroutine, whether the sink wants
 	// the event at all.
 	Accept func(*model.Event) bool
@@ -81,6 +86,9 @@ type Queued struct {
 func (p *Pipeline) AddQueued(sink Queued) {
 	if sink.Length <= 0 {
 		sink.Length = DefaultQueue
+	}
+	if sink.Bytes <= 0 {
+		sink.Bytes = DefaultQueueBytes
 	}
 	p.queued = append(p.queued, &queuedSink{Queued: sink, queue: make(chan *model.Event, sink.Length)})
 }
@@ -163,15 +171,24 @@ func (p *Pipeline) emit(e *model.Event) {
 type queuedSink struct {
 	Queued
 	queue   chan *model.Event
+	bytes   atomic.Int64 // of the events in the queue
 	in      atomic.Uint64
 	dropped atomic.Uint64
 }
 
 func (q *queuedSink) put(e *model.Event) {
+	n := int64(e.Bytes())
+	// A queue that is empty takes any event, however large.
+	if waiting := q.bytes.Add(n) - n; waiting > 0 && waiting+n > int64(q.Bytes) {
+		q.bytes.Add(-n)
+		q.dropped.Add(1)
+		return
+	}
 	select {
 	case q.queue <- e:
 		q.in.Add(1)
 	default:
+		q.bytes.Add(-n)
 		q.dropped.Add(1)
 	}
 }
@@ -179,6 +196,7 @@ func (q *queuedSink) put(e *model.Event) {
 func (q *queuedSink) run() {
 	for e := range q.queue {
 		q.Consume(e)
+		q.bytes.Add(-int64(e.Bytes()))
 		if q.Idle != nil && len(q.queue) == 0 {
 			q.Idle()
 		}

@@ -79,6 +79,30 @@ func TestRun_countsWhatDoesNotFitAQueue(t *testing.T) {
 	}
 }
 
+func TestRun_boundsAQueueByItsBytes(t *testing.T) {
+	p := New(Options{})
+	p.AddSource("a", source(100))
+	held := make(chan struct{})
+	var e model.Event
+	e.Reset(schema())
+	p.AddQueued(Queued{Name: "slow", Bytes: 10 * e.Bytes(), Consume: func(*model.Event) { <-held }})
+	done := make(chan error)
+	go func() { done <- p.Run(t.Context()) }()
+	for p.Stats()[0].In+p.Stats()[0].Dropped < 100 {
+		time.Sleep(time.Millisecond)
+	}
+	close(held)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if s := p.Stats()[0]; s.In < 8 || s.In > 11 {
+		t.Errorf("%d events fitted into the bytes of 10", s.In)
+	}
+	if n := p.queued[0].bytes.Load(); n != 0 {
+		t.Errorf("%d bytes are counted in an empty queue", n)
+	}
+}
+
 func TestRun_saysWhichSourceFailed_andGoesOnWithTheOthers(t *testing.T) {
 	p := New(Options{})
 	broken := errors.New("broken")

@@ -139,7 +139,11 @@ func (p *Probe) Run(ctx context.Context, older []target.Process, emit func(*mode
 			nextTick = now.Add(tickInterval)
 		}
 		p.runIterators(now)
-		if p.drain(decoder, func() bool { return ctx.Err() != nil || time.Now().After(nextTick) }, counted) {
+		busy, err := p.drain(decoder, func() bool { return ctx.Err() != nil || time.Now().After(nextTick) }, counted)
+		if err != nil {
+			return err
+		}
+		if busy {
 			continue
 		}
 		if err := p.ring.wait(pollInterval); err != nil {
@@ -161,14 +165,17 @@ func (p *Probe) Run(ctx context.Context, older []target.Process, emit func(*mode
 
 // drain decodes records until the ring is empty or, asked now and then, stop
 // says so. It reports whether it decoded any.
-func (p *Probe) drain(d Decoder, stop func() bool, emit func(*model.Event)) bool {
+func (p *Probe) drain(d Decoder, stop func() bool, emit func(*model.Event)) (bool, error) {
 	for n := 0; ; n++ {
 		if p.options.BeforeRead != nil {
 			p.options.BeforeRead()
 		}
-		record, after, ok := p.ring.next()
-		if !ok {
-			return n > 0
+		record, after, err := p.ring.next()
+		if err != nil {
+			return false, fmt.Errorf("probe %s: %w", p.spec.Name, err)
+		}
+		if record == nil {
+			return n > 0, nil
 		}
 		if err := d.Decode(record, emit); err != nil {
 			p.bad.Add(1)
@@ -176,7 +183,7 @@ func (p *Probe) drain(d Decoder, stop func() bool, emit func(*model.Event)) bool
 		}
 		p.ring.release(after)
 		if n%1024 == 1023 && stop() {
-			return true
+			return true, nil
 		}
 	}
 }

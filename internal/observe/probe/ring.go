@@ -20,18 +20,28 @@ const (
 	recordDiscarded = 1 << 30
 )
 
+// windowBytes is how much of a ring is mapped at a time. It holds several of
+// the largest records, and moving it costs some tens of microseconds.
+const windowBytes = 4 << 20
+
 // ring reads a BPF ring buffer in place.
 //
-// cilium/ebpf's reader maps the data twice, end to end, so that no record
-// wraps. The kernel counts both mappings as resident memory of the process,
-// and the reader copies each record. This one maps the data once, hands out
-// records where they lie, and copies only the one at the wrap.
+// cilium/ebpf's reader maps the whole ring twice, end to end, so that no record
+// wraps, and copies each record. The kernel counts both mappings as resident
+// memory of the process: 64 MiB for a ring of 32 MiB. This one maps a window
+// that moves with the reader, hands out records where they lie, and copies only
+// the one at the wrap.
 type ring struct {
-	fd       int
+	size     uint64 // a power of two
 	consumer []byte // one page, written by us
-	producer []byte // one page, then the data, written by the kernel
-	data     []byte
+	producer []byte // one page, written by the kernel
+	// mapped maps length bytes of the data from offset on, unmap undoes it.
+	mapped   func(offset uint64, length int) ([]byte, error)
+	unmap    func([]byte) error
+	window   []byte
+	windowAt uint64
 	wrapped  []byte
+	fd       int
 }
 
 // openRing maps the ring buffer m. The caller must call close.
@@ -39,34 +49,90 @@ func openRing(m *ebpf.Map) (*ring, error) {
 	if m.Type() != ebpf.RingBuf {
 		return nil, fmt.Errorf("map %s: is a %s, not a ring buffer", m, m.Type())
 	}
-	page, size := os.Getpagesize(), int(m.MaxEntries())
+	page := os.Getpagesize()
 	consumer, err := unix.Mmap(m.FD(), 0, page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		return nil, fmt.Errorf("map the consumer page of %s: %w", m, err)
 	}
-	producer, err := unix.Mmap(m.FD(), int64(page), page+size, unix.PROT_READ, unix.MAP_SHARED)
+	producer, err := unix.Mmap(m.FD(), int64(page), page, unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("map the data of %s: %w", m, err), unix.Munmap(consumer))
+		return nil, errors.Join(fmt.Errorf("map the producer page of %s: %w", m, err), unix.Munmap(consumer))
 	}
-	return &ring{fd: m.FD(), consumer: consumer, producer: producer, data: producer[page:]}, nil
+	return &ring{
+		size: uint64(m.MaxEntries()), consumer: consumer, producer: producer, fd: m.FD(), unmap: unix.Munmap,
+		mapped: func(offset uint64, length int) ([]byte, error) {
+			return unix.Mmap(m.FD(), int64(2*page)+int64(offset), length, unix.PROT_READ, unix.MAP_SHARED)
+		},
+	}, nil
 }
 
 func (r *ring) close() error {
-	return errors.Join(unix.Munmap(r.consumer), unix.Munmap(r.producer))
+	err := errors.Join(unix.Munmap(r.consumer), unix.Munmap(r.producer))
+	if r.window != nil {
+		err = errors.Join(err, r.unmap(r.window))
+	}
+	return err
+}
+
+// at returns the n bytes of the ring from position on, which lie at a stretch
+// unless they wrap. They are valid until the next call.
+func (r *ring) at(position, n uint64) ([]byte, error) {
+	offset := position & (r.size - 1)
+	if offset+n > r.size {
+		first := r.size - offset
+		part, err := r.at(position, first)
+		if err != nil {
+			return nil, err
+		}
+		r.wrapped = append(r.wrapped[:0], part...)
+		if part, err = r.at(position+first, n-first); err != nil {
+			return nil, err
+		}
+		r.wrapped = append(r.wrapped, part...)
+		return r.wrapped, nil
+	}
+	if offset < r.windowAt || offset+n > r.windowAt+uint64(len(r.window)) {
+		if err := r.move(offset, n); err != nil {
+			return nil, err
+		}
+	}
+	return r.window[offset-r.windowAt:][:n], nil
+}
+
+// move maps the window that begins at offset and holds n bytes at least.
+func (r *ring) move(offset, n uint64) error {
+	if r.window != nil {
+		if err := r.unmap(r.window); err != nil {
+			return fmt.Errorf("unmap a part of the ring buffer: %w", err)
+		}
+		r.window = nil
+	}
+	from := offset &^ uint64(os.Getpagesize()-1)
+	length := min(max(windowBytes, offset-from+n), r.size-from)
+	window, err := r.mapped(from, int(length))
+	if err != nil {
+		return fmt.Errorf("map %d bytes of the ring buffer at %d: %w", length, from, err)
+	}
+	r.window, r.windowAt = window, from
+	return nil
 }
 
 // position is one of the two counters of bytes, each at the start of its page.
 func position(page []byte) *uint64 { return (*uint64)(unsafe.Pointer(unsafe.SliceData(page))) }
 
-// next returns the oldest record, which is valid until release, and the
-// position behind it; false when there is none, or it is being written still.
-func (r *ring) next() (record []byte, after uint64, ok bool) {
+// next returns the oldest record, which is valid until the next call, and the
+// position behind it, to be given to release. It returns no record and no error
+// when there is none, or it is being written still.
+func (r *ring) next() (record []byte, after uint64, err error) {
 	at := *position(r.consumer)
 	for at != atomic.LoadUint64(position(r.producer)) {
-		mask := uint64(len(r.data) - 1)
-		head := atomic.LoadUint32((*uint32)(unsafe.Pointer(&r.data[at&mask])))
+		bytes, err := r.at(at, recordHead)
+		if err != nil {
+			return nil, 0, err
+		}
+		head := atomic.LoadUint32((*uint32)(unsafe.Pointer(unsafe.SliceData(bytes))))
 		if head&recordBusy != 0 {
-			return nil, 0, false
+			return nil, 0, nil
 		}
 		length := uint64(head &^ (recordBusy | recordDiscarded))
 		after = at + (recordHead+length+7)&^7
@@ -75,15 +141,10 @@ func (r *ring) next() (record []byte, after uint64, ok bool) {
 			at = after
 			continue
 		}
-		from := (at + recordHead) & mask
-		if from+length <= uint64(len(r.data)) {
-			return r.data[from : from+length], after, true
-		}
-		first := r.data[from:]
-		r.wrapped = append(append(r.wrapped[:0], first...), r.data[:length-uint64(len(first))]...)
-		return r.wrapped, after, true
+		record, err = r.at(at+recordHead, length)
+		return record, after, err
 	}
-	return nil, 0, false
+	return nil, 0, nil
 }
 
 // release gives the space before after back to the kernel.

@@ -9,13 +9,25 @@ import (
 // fakeRing is a ring whose producer is the test.
 type fakeRing struct {
 	*ring
-	at uint64
+	data  []byte
+	at    uint64
+	moves int
 }
 
 func newFakeRing(size int) *fakeRing {
 	const page = 4096
-	producer := make([]byte, page+size)
-	return &fakeRing{ring: &ring{consumer: make([]byte, page), producer: producer, data: producer[page:]}}
+	f := &fakeRing{data: make([]byte, size)}
+	f.ring = &ring{
+		size: uint64(size), consumer: make([]byte, page), producer: make([]byte, page),
+		mapped: func(offset uint64, length int) ([]byte, error) {
+			f.moves++
+			// A tenth of the real window, so that it moves often.
+			length = min(length, max(windowBytes/10&^(page-1), 128<<10))
+			return f.data[offset:][:length:length], nil
+		},
+		unmap: func([]byte) error { return nil },
+	}
+	return f
 }
 
 // write puts a record into the ring as the kernel does, flags included.
@@ -35,12 +47,12 @@ func TestNext_readsRecordsInOrder_acrossTheWrap(t *testing.T) {
 		want := bytes.Repeat([]byte{byte(i)}, 1+i*7%500)
 		f.write([]byte("given up"), recordDiscarded)
 		f.write(want, 0)
-		got, after, ok := f.next()
-		if !ok || !bytes.Equal(got, want) {
-			t.Fatalf("record %d: %d bytes, %t, want %d bytes of %d", i, len(got), ok, len(want), byte(i))
+		got, after, err := f.next()
+		if err != nil || !bytes.Equal(got, want) {
+			t.Fatalf("record %d: %d bytes, %v, want %d bytes of %d", i, len(got), err, len(want), byte(i))
 		}
 		f.release(after)
-		if _, _, ok := f.next(); ok {
+		if got, _, _ := f.next(); got != nil {
 			t.Fatalf("after record %d there is another", i)
 		}
 	}
@@ -53,14 +65,14 @@ func TestNext_waitsForARecordThatIsBeingWritten(t *testing.T) {
 	f := newFakeRing(4096)
 	f.write([]byte("unfinished"), recordBusy)
 	f.write([]byte("finished"), 0)
-	if got, _, ok := f.next(); ok {
+	if got, _, _ := f.next(); got != nil {
 		t.Fatalf("got %q before the record ahead of it was written", got)
 	}
 	binary.LittleEndian.PutUint32(f.data, uint32(len("unfinished")))
 	for _, want := range []string{"unfinished", "finished"} {
-		got, after, ok := f.next()
-		if !ok || string(got) != want {
-			t.Fatalf("got %q, %t, want %q", got, ok, want)
+		got, after, err := f.next()
+		if err != nil || string(got) != want {
+			t.Fatalf("got %q, %v, want %q", got, err, want)
 		}
 		f.release(after)
 	}
@@ -70,8 +82,24 @@ func TestNext_keepsARecordUntilItIsReleased(t *testing.T) {
 	f := newFakeRing(4096)
 	f.write([]byte("one"), 0)
 	for range 2 {
-		if got, _, ok := f.next(); !ok || string(got) != "one" {
-			t.Fatalf("got %q, %t, want the record again", got, ok)
+		if got, _, err := f.next(); err != nil || string(got) != "one" {
+			t.Fatalf("got %q, %v, want the record again", got, err)
 		}
+	}
+}
+
+func TestNext_movesItsWindowThroughALargeRing(t *testing.T) {
+	f := newFakeRing(2 * windowBytes)
+	for i := range 1000 {
+		want := bytes.Repeat([]byte{byte(i)}, 1+i*977%74000)
+		f.write(want, 0)
+		got, after, err := f.next()
+		if err != nil || !bytes.Equal(got, want) {
+			t.Fatalf("record %d: %d bytes, %v, want %d bytes of %d", i, len(got), err, len(want), byte(i))
+		}
+		f.release(after)
+	}
+	if f.moves < 10 || f.moves > 500 {
+		t.Errorf("the window was moved %d times", f.moves)
 	}
 }

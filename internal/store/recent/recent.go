@@ -11,8 +11,12 @@ import (
 	"github.com/goshawk-io/goshawk/internal/model"
 )
 
-// DefaultSize is how many events are kept when no size is given.
-const DefaultSize = 1000
+// DefaultSize is how many events are kept when no size is given, and maxBytes
+// the memory that they may take, about.
+const (
+	DefaultSize = 1000
+	maxBytes    = 8 << 20
+)
 
 // Query selects events. The zero value selects all.
 type Query struct {
@@ -39,6 +43,7 @@ type Store struct {
 	events []*model.Event
 	next   int
 	full   bool
+	bytes  int
 }
 
 // New returns a store of size events, 0 meaning [DefaultSize].
@@ -53,10 +58,26 @@ func New(size int) *Store {
 func (s *Store) Add(e *model.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if old := s.events[s.next]; old != nil {
+		s.bytes -= old.Bytes()
+	}
+	s.bytes += e.Bytes()
 	s.events[s.next] = e
 	s.next++
 	if s.next == len(s.events) {
 		s.next, s.full = 0, true
+	}
+	s.forget()
+}
+
+// forget drops the oldest events until the rest fits into maxBytes.
+func (s *Store) forget() {
+	for i := 0; i < len(s.events)-1 && s.bytes > maxBytes; i++ {
+		at := (s.next + i) % len(s.events)
+		if old := s.events[at]; old != nil {
+			s.bytes -= old.Bytes()
+			s.events[at] = nil
+		}
 	}
 }
 
@@ -71,7 +92,7 @@ func (s *Store) Select(q Query) []*model.Event {
 	var found []*model.Event
 	for i := range n {
 		e := s.events[(s.next-1-i+len(s.events))%len(s.events)]
-		if !q.matches(e) {
+		if e == nil || !q.matches(e) {
 			continue
 		}
 		found = append(found, e)

@@ -1,6 +1,7 @@
 package recent
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/goshawk-io/goshawk/internal/model"
@@ -10,6 +11,25 @@ func event(probe, service string, pid int32, findings int) *model.Event {
 	return &model.Event{
 		Schema: &model.Schema{Probe: probe}, Service: service, PID: pid,
 		Findings: make([]model.Finding, findings),
+	}
+}
+
+func TestAdd_boundsTheBytes(t *testing.T) {
+	s := New(100)
+	schema := &model.Schema{Probe: "exec", Fields: []model.Field{{Key: "args", Kind: model.KindStrings}}}
+	for i := range 300 {
+		e := new(model.Event)
+		e.Reset(schema)
+		e.PID = int32(i)
+		e.Values[0] = model.StringsValue(strings.Repeat("x", 1<<20))
+		s.Add(e)
+	}
+	got := s.Select(Query{})
+	if len(got) < 6 || len(got) > 8 || got[0].PID != 299 {
+		t.Errorf("%d events of 1 MiB are kept, want about 7, the newest first", len(got))
+	}
+	if s.bytes > maxBytes {
+		t.Errorf("%d bytes are kept", s.bytes)
 	}
 }
 
