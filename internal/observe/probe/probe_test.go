@@ -5,8 +5,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"log/slog"
+	"maps"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -123,7 +125,7 @@ func testSpec(points ...AttachPoint) *Spec {
 					Type: ebpf.Tracing, AttachType: ebpf.AttachTraceRawTp, AttachTo: hook, License: "GPL", Instructions: instructions,
 				}
 			}
-			return &ebpf.CollectionSpec{
+			object := &ebpf.CollectionSpec{
 				Maps: map[string]*ebpf.MapSpec{ringMap: {Name: "test_events", Type: ebpf.RingBuf, MaxEntries: 1 << 16}},
 				Programs: map[string]*ebpf.ProgramSpec{
 					"on_exit": program("sched_process_exit",
@@ -135,7 +137,11 @@ func testSpec(points ...AttachPoint) *Spec {
 					"refused": program("sched_process_fork", asm.Return()),
 					"no_hook": program("goshawk_has_no_such_hook", asm.Mov.Imm(asm.R0, 0), asm.Return()),
 				},
-			}, nil
+			}
+			maps.DeleteFunc(object.Programs, func(name string, _ *ebpf.ProgramSpec) bool {
+				return name != "on_exit" && !slices.ContainsFunc(points, func(p AttachPoint) bool { return p.Program == name })
+			})
+			return object, nil
 		},
 		NewDecoder: func(Host) Decoder {
 			return Stateless(schema, func(record []byte, e *model.Event) (bool, error) {

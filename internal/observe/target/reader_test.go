@@ -106,11 +106,11 @@ func TestScanOfAFakeHost(t *testing.T) {
 	}
 	id := func(pid int32, start uint64) model.ProcessID { return model.ProcessID{PID: pid, Start: start} }
 	want := []Process{
-		{Process: model.Process{ID: id(1, 1), Exe: "/sbin/init-of-the-fake", Args: []string{"init"}, Cgroup: "/init.scope"}},
-		{Process: model.Process{ID: id(40, 900), Parent: id(1, 1), Exe: server, Args: []string{"shop", "-v", "", "two words"},
+		{Process: model.Process{Directory: "/srv", ID: id(1, 1), Exe: "/sbin/init-of-the-fake", Args: []string{"init"}, Cgroup: "/init.scope"}},
+		{Process: model.Process{ID: id(40, 900), Parent: id(1, 1), Exe: server, Args: []string{"shop", "-v", "", "two words"}, Directory: "/srv",
 			ContainerID: idA, Cgroup: "/system.slice/docker-" + idA + ".scope"}},
-		{Process: model.Process{ID: id(41, 950), Parent: id(40, 900), Exe: "/bin/gone-shell", Deleted: true, Args: []string{"sh"}, Cgroup: "/"}},
-		{Process: model.Process{ID: id(50, 970), Parent: id(49, 0), Exe: server}},
+		{Process: model.Process{Directory: "/srv", ID: id(41, 950), Parent: id(40, 900), Exe: "/bin/gone-shell", Deleted: true, Args: []string{"sh"}, Cgroup: "/"}},
+		{Process: model.Process{Directory: "/srv", ID: id(50, 970), Parent: id(49, 0), Exe: server}},
 	}
 	ignore := cmpopts.IgnoreFields(Process{}, "StartTime", "Go", "File", "StartCode", "Read")
 	if diff := cmp.Diff(want, got, ignore); diff != "" {

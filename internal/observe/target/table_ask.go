@@ -92,7 +92,7 @@ func (t *Table) serviceOf(e *entry) string {
 			break
 		}
 		p, _ := t.state(ancestor)
-		if p != nil && self != nil && p.ContainerID != self.ContainerID {
+		if p != nil && self != nil && self.ContainerID != "" && p.ContainerID != self.ContainerID {
 			break
 		}
 		if p != nil && p.Go != nil {

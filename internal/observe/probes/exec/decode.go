@@ -312,13 +312,17 @@ func (d *decoder) reap(record []byte, emit func(*model.Event)) error {
 	return nil
 }
 
+// fallingAsleep is how long a parent may take from the begin of a wait until it
+// sleeps in it.
+const fallingAsleep = 5 * time.Millisecond
+
 // reapedAt says when the parent collected p, whose memory the kernel freed at
-// freed, a grace period later. A parent that slept in a wait at the end woke
-// then; else a wait that began after the end succeeded at once. Without any
-// wait nobody knows better than freed.
+// freed, a grace period later. A parent that slept in a wait at the end, or was
+// about to, woke then; else a wait that began after the end succeeded at once.
+// Without any wait nobody knows better than freed.
 func reapedAt(p *process, lastWait, freed uint64) uint64 {
 	switch {
-	case p.awaited:
+	case p.awaited, lastWait <= p.exitTime && lastWait+uint64(fallingAsleep) > p.exitTime:
 		return p.exitTime
 	case lastWait > p.exitTime && lastWait <= freed:
 		return lastWait

@@ -2,6 +2,8 @@ package exec
 
 import (
 	"fmt"
+	"maps"
+	"math/bits"
 	"path"
 	"strings"
 	"time"
@@ -160,54 +162,58 @@ func siteName(s *callSite) string {
 	return "the Go program"
 }
 
-// rates counts, minute by minute, how often a call site runs an executable.
+// rates counts how often a line of code runs an executable, in minutes that
+// each begin with a command.
 type rates struct {
-	counts map[rateKey]*rate
-	minute time.Time
+	counts map[rateKey]rate
 }
 
-// rate is a count, and the words for it when it was said. They are renewed
-// whenever a tenth was added.
 type rate struct {
-	n, said  int
-	evidence string
+	since time.Time
+	n     int
 }
 
 type rateKey struct {
-	site *callSite
-	path string
+	function string
+	line     int
+	path     string
 }
 
 // maxRates bounds the pairs that are counted at once.
 const maxRates = 8192
 
-func newRates() rates {
-	return rates{counts: make(map[rateKey]*rate)}
-}
+func newRates() rates { return rates{counts: make(map[rateKey]rate)} }
 
-// count adds a command that ended and says, when there were too many in its
-// minute, how many. Commands of no known call site are not counted.
+// count adds a command that ended. When its call site ran it too often in this
+// minute it says so: at the mark, and whenever the number has doubled since, so
+// that a loop that spawns does not fill the view with one finding. Commands of
+// no known call site are not counted.
 func (r *rates) count(site *callSite, i *image, at time.Time) (evidence string) {
-	if site == nil {
+	frame, ok := site.frame()
+	if !ok {
 		return ""
 	}
-	if minute := at.Truncate(time.Minute); minute.After(r.minute) {
-		clear(r.counts)
-		r.minute = minute
+	k := rateKey{frame.Func, frame.Line, i.path}
+	c, ok := r.counts[k]
+	if !ok && len(r.counts) >= maxRates && !r.forget(at) {
+		return ""
 	}
-	k := rateKey{site, i.path}
-	c := r.counts[k]
-	if c == nil {
-		if len(r.counts) >= maxRates {
-			return ""
-		}
-		c = new(rate)
-		r.counts[k] = c
+	if at.Sub(c.since) >= time.Minute {
+		c = rate{since: at}
 	}
 	c.n++
-	if c.n > repeatsPerMinute && c.n-c.said > c.said/10 {
-		c.said = c.n
-		c.evidence = fmt.Sprintf("%s ran at least %d times within a minute from %s", path.Base(i.path), c.n, siteName(site))
+	r.counts[k] = c
+	n := c.n
+	if said := n - 1; said%repeatsPerMinute != 0 || bits.OnesCount(uint(said/repeatsPerMinute)) != 1 {
+		return ""
 	}
-	return c.evidence
+	return fmt.Sprintf("%s ran more than %d times within a minute from %s", path.Base(i.path), n-1, siteName(site))
+}
+
+// forget drops the pairs whose minute is over and reports whether there are
+// any.
+func (r *rates) forget(now time.Time) bool {
+	before := len(r.counts)
+	maps.DeleteFunc(r.counts, func(_ rateKey, c rate) bool { return now.Sub(c.since) >= time.Minute })
+	return len(r.counts) < before
 }

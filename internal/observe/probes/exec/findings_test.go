@@ -2,6 +2,7 @@ package exec
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -74,7 +75,8 @@ func TestRepeatedCommand(t *testing.T) {
 	add(repeatsPerMinute, 0, goStack)
 	add(repeatsPerMinute, 0, "stack=syscall.forkAndExecInChild1,main.other:4")
 	add(repeatsPerMinute+50, 0, "")
-	add(112, 10*time.Minute, goStack)
+	add(repeatsPerMinute, 2*time.Minute, goStack)
+	add(250, 10*time.Minute, goStack)
 	var got []string
 	counted := 0
 	for _, e := range decodeScript(t, text.String()) {
@@ -83,31 +85,29 @@ func TestRepeatedCommand(t *testing.T) {
 			got = append(got, fmt.Sprint(counted, " ", words))
 		}
 	}
-	// Two sites of 100 each are not remarkable, nor what no Go program runs.
-	first := 3*repeatsPerMinute + 50 + repeatsPerMinute + 1
-	for n := range 12 {
-		times := 101
-		if n == 11 {
-			times = 112 // a tenth more
-		}
-		want := fmt.Sprintf("%d convert ran at least %d times within a minute from main.run", first+n, times)
-		if n >= len(got) || got[n] != want {
-			t.Fatalf("findings = %q, want the %dth to be %q", got, n, want)
-		}
+	// Two sites of 100 each are not remarkable, nor what no Go program runs, nor
+	// 100 more when the minute is over.
+	want := []string{
+		fmt.Sprint(5*repeatsPerMinute+50+1, " convert ran more than 100 times within a minute from main.run"),
+		fmt.Sprint(6*repeatsPerMinute+50+1, " convert ran more than 200 times within a minute from main.run"),
 	}
-	if len(got) != 12 {
-		t.Errorf("findings = %q, want 12", got)
+	if !slices.Equal(got, want) {
+		t.Errorf("findings = %q, want %q", got, want)
 	}
 }
 
 func TestRatesAreBounded(t *testing.T) {
 	r := newRates()
-	site := &callSite{own: -1}
+	site := &callSite{frames: []model.Frame{{Func: "main.run"}}}
 	for n := range 2 * maxRates {
 		r.count(site, &image{path: fmt.Sprint(n)}, time.Unix(0, 0))
 	}
 	if len(r.counts) != maxRates {
 		t.Errorf("%d pairs are counted, want %d", len(r.counts), maxRates)
+	}
+	r.count(site, &image{path: "later"}, time.Unix(61, 0))
+	if len(r.counts) != 1 {
+		t.Errorf("%d pairs are counted after their minute, want the new one", len(r.counts))
 	}
 }
 

@@ -18,6 +18,8 @@ import (
 	"github.com/goshawk-io/goshawk/internal/testutil"
 )
 
+func TestMain(m *testing.M) { testutil.NoLeaks(m) }
+
 // patience bounds the wait for what must come.
 const patience = time.Minute
 
