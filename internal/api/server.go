@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 
 	v1 "github.com/goshawk-io/goshawk/internal/api/v1"
 )
@@ -48,6 +49,7 @@ func New(backend Backend, metrics http.Handler) http.Handler {
 	mux.HandleFunc("GET /api/v1/probes", s.probes)
 	mux.HandleFunc("GET /api/v1/services", s.services)
 	mux.HandleFunc("GET /api/v1/events", s.events)
+	mux.HandleFunc("GET /{$}", s.index)
 	mux.HandleFunc("/", s.notFound)
 	return localHosts(mux)
 }
@@ -90,10 +92,19 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) {
 	write(w, http.StatusOK, v1.List[v1.Event]{Items: s.backend.Events(q)})
 }
 
+// index lists the end points for who comes by with a browser.
+func (s *server) index(w http.ResponseWriter, _ *http.Request) {
+	write(w, http.StatusOK, v1.List[string]{Items: endPoints()})
+}
+
+func endPoints() []string {
+	return []string{"/metrics", "/healthz", "/readyz", "/api/v1/probes", "/api/v1/services", "/api/v1/events"}
+}
+
 func (s *server) notFound(w http.ResponseWriter, r *http.Request) {
 	write(w, http.StatusNotFound, v1.Error{
 		Error: fmt.Sprintf("no such page: %s %s", r.Method, r.URL.Path),
-		Hint:  "there are /metrics, /healthz, /readyz, /api/v1/probes, /api/v1/services and /api/v1/events",
+		Hint:  "there are " + strings.Join(endPoints(), ", "),
 	})
 }
 

@@ -48,6 +48,7 @@ func TestHandler(t *testing.T) {
 		{"bad limit", "GET", "/api/v1/events?limit=0", fake{}, 400, `parameter limit=\"0\": not between 1 and 1000`},
 		{"bad pid", "GET", "/api/v1/events?pid=x", fake{}, 400, `parameter pid=\"x\"`},
 		{"unknown parameter", "GET", "/api/v1/events?colour=red", fake{}, 400, `parameter colour=\"red\": no such parameter`},
+		{"index", "GET", "/", fake{}, 200, `{"items":["/metrics","/healthz"`},
 		{"unknown page", "GET", "/nothing", fake{}, 404, `"hint":"there are /metrics`},
 		{"wrong method", "POST", "/api/v1/probes", fake{}, 404, `POST /api/v1/probes`},
 		{"rebound name", "GET", "http://evil.example/api/v1/events", fake{}, 421, `host \"evil.example\": not served here`},

@@ -7,10 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -42,8 +44,10 @@ func runScripts(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
 		Dir: dir,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"code":  expectCode,
-			"jsonl": expectJSONLines,
+			"code":     expectCode,
+			"jsonl":    expectJSONLines,
+			"observed": waitObserved,
+			"appears":  waitAppears,
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PID", strconv.Itoa(os.Getpid()))
@@ -70,6 +74,42 @@ func expectCode(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("%s: exit code %d, want %d", strings.Join(args[1:], " "), got, want)
+	}
+}
+
+// patience is how long a script waits for what must come.
+const patience = time.Minute
+
+// waitObserved is "observed FILE": it runs commands until FILE, the output of a
+// goshawk that was started before, is not empty.
+func waitObserved(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: observed file")
+	}
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		ts.Check(ts.Exec("true"))
+		if info, err := os.Stat(ts.MkAbs(args[0])); err == nil && info.Size() > 0 {
+			return
+		}
+	}
+	ts.Fatalf("%s is empty after %s", args[0], patience)
+}
+
+// waitAppears is "appears FILE REGEXP...": each must match within FILE.
+func waitAppears(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: appears file regexp...")
+	}
+	deadline := time.Now().Add(patience)
+	for _, arg := range args[1:] {
+		pattern, err := regexp.Compile("(?m)" + arg)
+		ts.Check(err)
+		for !pattern.MatchString(ts.ReadFile(args[0])) {
+			if time.Now().After(deadline) {
+				ts.Fatalf("nothing in %s matches %s:\n%s", args[0], arg, ts.ReadFile(args[0]))
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/bits"
 	"os"
+	"slices"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -30,6 +31,7 @@ func load(spec *Spec, ringBytes int) (*ebpf.Collection, []model.ProbeFault, erro
 	if err != nil {
 		return nil, nil, fmt.Errorf("read eBPF object of probe %s: %w", spec.Name, err)
 	}
+	dropUnnamed(spec, object)
 	if err := size(spec, object, ringBytes); err != nil {
 		return nil, nil, err
 	}
@@ -87,12 +89,25 @@ func ringSize(n int) uint32 {
 	return uint32(1) << bits.Len32(uint32(n-1))
 }
 
+// dropUnnamed removes from object the programs that no attach point names, or
+// only one of other kernels.
+func dropUnnamed(spec *Spec, object *ebpf.CollectionSpec) {
+	for name := range object.Programs {
+		if !slices.ContainsFunc(spec.Attach, func(p AttachPoint) bool { return p.Program == name && p.applies() }) {
+			delete(object.Programs, name)
+		}
+	}
+}
+
 // dropRefused removes from object each program that the kernel does not take
 // by itself. It returns the faults and the last cause.
 func dropRefused(spec *Spec, object *ebpf.CollectionSpec) ([]model.ProbeFault, error) {
 	var faults []model.ProbeFault
 	var last error
 	for _, point := range spec.Attach {
+		if !point.applies() {
+			continue
+		}
 		alone := object.Copy()
 		for name := range alone.Programs {
 			if name != point.Program {
@@ -122,7 +137,7 @@ func attach(collection *ebpf.Collection, point AttachPoint) (link.Link, error) {
 		return nil, errNotLoaded
 	}
 	switch point.Kind {
-	case RawTracepoint:
+	case RawTracepoint, FunctionEntry:
 		return link.AttachTracing(link.TracingOptions{Program: program})
 	case TaskIterator:
 		return link.AttachIter(link.IterOptions{Program: program})

@@ -90,6 +90,9 @@ func Start(spec *Spec, host Host, options Options) (*Probe, error) {
 
 func (p *Probe) attachAll() error {
 	for _, point := range p.spec.Attach {
+		if !point.applies() {
+			continue
+		}
 		l, err := attach(p.collection, point)
 		if errors.Is(err, errNotLoaded) && p.isOff(point) {
 			continue

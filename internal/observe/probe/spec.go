@@ -57,6 +57,9 @@ const (
 	// RawTracepoint is a tracepoint whose program reads the kernel's own
 	// arguments by type ("tp_btf").
 	RawTracepoint AttachKind = iota
+	// FunctionEntry is a program at the entry of a kernel function ("fentry"),
+	// which reads its arguments by type.
+	FunctionEntry
 	// TaskIterator is a program that user space runs once per Every and that
 	// the kernel calls for each task.
 	TaskIterator
@@ -74,8 +77,19 @@ type AttachPoint struct {
 	Every time.Duration
 	// Required marks a point without which the probe makes no sense.
 	Required bool
+	// Before, if set, leaves the point out from that kernel version on, which
+	// needs it no more.
+	Before Kernel
 	// Missing says what users do not see when the point cannot attach.
 	Missing string
+}
+
+// Kernel is a version of Linux; the zero value is none.
+type Kernel struct{ Major, Minor int }
+
+// applies reports whether the running kernel needs the point.
+func (p *AttachPoint) applies() bool {
+	return p.Before == Kernel{} || platform.CheckKernel(p.Before.Major, p.Before.Minor) != nil
 }
 
 // Decoder turns ring records into events. It is used by one goroutine.

@@ -166,6 +166,7 @@ const (
 	bpfMapPerCpuFork    = "per_cpu_fork"
 	bpfMapPerCpuRefused = "per_cpu_refused"
 	bpfMapProcs         = "procs"
+	bpfProgExecDying    = "exec_dying"
 	bpfProgExecExec     = "exec_exec"
 	bpfProgExecExit     = "exec_exit"
 	bpfProgExecFork     = "exec_fork"
@@ -232,6 +233,7 @@ type bpfSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type bpfProgramSpecs struct {
+	ExecDying  *ebpf.ProgramSpec `ebpf:"exec_dying"`
 	ExecExec   *ebpf.ProgramSpec `ebpf:"exec_exec"`
 	ExecExit   *ebpf.ProgramSpec `ebpf:"exec_exit"`
 	ExecFork   *ebpf.ProgramSpec `ebpf:"exec_fork"`
@@ -344,6 +346,7 @@ type bpfVariables struct {
 //
 // It can be passed to loadBpfObjects or ebpf.CollectionSpec.LoadAndAssign.
 type bpfPrograms struct {
+	ExecDying  *ebpf.Program `ebpf:"exec_dying"`
 	ExecExec   *ebpf.Program `ebpf:"exec_exec"`
 	ExecExit   *ebpf.Program `ebpf:"exec_exit"`
 	ExecFork   *ebpf.Program `ebpf:"exec_fork"`
@@ -355,6 +358,7 @@ type bpfPrograms struct {
 
 func (p *bpfPrograms) Close() error {
 	return _BpfClose(
+		p.ExecDying,
 		p.ExecExec,
 		p.ExecExit,
 		p.ExecFork,

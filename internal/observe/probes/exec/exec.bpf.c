@@ -209,6 +209,8 @@ struct proc {
 	u32 last_signal;
 	u32 last_pid;
 	u32 forked; /* the probe saw its fork */
+	u32 refused; /* exec_dying told what it could not execute */
+	u32 padding;
 };
 
 /* procs holds struct proc by the thread group's leader; the kernel frees an
@@ -645,7 +647,7 @@ static __always_inline void read_refused(struct refused_scratch *s, struct mm_st
 		r->flags |= FLAG_ARGS_CUT;
 }
 
-static __always_inline void send_refused(struct task_struct *task, struct proc *p)
+static __always_inline void send_refused(struct task_struct *task, struct proc *p, u32 exit_code)
 {
 	u32 zero = 0;
 	struct refused_scratch *s = bpf_map_lookup_elem(&per_cpu_refused, &zero);
@@ -660,7 +662,7 @@ static __always_inline void send_refused(struct task_struct *task, struct proc *
 	r->parent_start = parent->start_boottime;
 	r->cgroup_v2 = cgroup_v2_id(task);
 	r->cgroup_v1 = cgroup_v1_id(task);
-	r->exit_code = task->exit_code;
+	r->exit_code = exit_code;
 	r->flags = FLAG_NEVER_EXECED;
 	bpf_get_current_comm(r->comm, sizeof(r->comm));
 	read_refused(s, task->mm, p->parent_frame);
@@ -755,8 +757,8 @@ int BPF_PROG(exec_exit, struct task_struct *task)
 	if (p) {
 		/* A child that is satisfied with itself had nothing to execute: Go
 		 * tries out pidfds with one. */
-		if (p->vforked && (r.flags & FLAG_NEVER_EXECED) && r.exit_code)
-			send_refused(task, p);
+		if (p->vforked && !p->refused && (r.flags & FLAG_NEVER_EXECED) && r.exit_code)
+			send_refused(task, p, r.exit_code);
 		p->run_delay += task->sched_info.run_delay;
 		r.usage.run_delay = p->run_delay;
 		r.signal_pid = signal_sender(p, r.exit_code & 0x7f);
@@ -766,6 +768,25 @@ int BPF_PROG(exec_exit, struct task_struct *task)
 		r.execs_lost = p->execs_lost;
 	}
 	account_lost(&r, ring_send(&r, sizeof(r), ring_flags()));
+	return 0;
+}
+
+/* Before 6.16, sched_process_exit comes when the address space of a vforked
+ * child is gone and its parent runs again: what could not be executed is read
+ * where the exit begins. Later kernels do not attach this. */
+SEC("fentry/do_exit")
+int BPF_PROG(exec_dying, long code)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct proc *p;
+
+	if (!code || task->pid != task->tgid || !(task->flags & PF_FORKNOEXEC))
+		return 0;
+	p = bpf_task_storage_get(&procs, task, 0, 0);
+	if (!p || !p->vforked || p->refused)
+		return 0;
+	p->refused = 1;
+	send_refused(task, p, code);
 	return 0;
 }
 

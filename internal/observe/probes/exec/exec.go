@@ -25,6 +25,10 @@ func Spec() *probe.Spec {
 			{Program: "exec_wait", Target: "sched:sched_process_wait", Missing: "when exactly a zombie was collected"},
 			{Program: "exec_signal", Target: "signal:signal_generate", Missing: "who sent the signal that ended a command"},
 			{Program: "exec_pipes", Kind: probe.TaskIterator, Target: "iter:task", Every: time.Second, Missing: "commands that are blocked on a pipe"},
+			{
+				Program: "exec_dying", Kind: probe.FunctionEntry, Target: "fentry:do_exit",
+				Before: probe.Kernel{Major: 6, Minor: 16}, Missing: "what could not be started, and why; that it could not is seen",
+			},
 		},
 		Schema:         Schema(),
 		Load:           loadBpf,
