@@ -21,6 +21,15 @@ func BootTime() time.Duration {
 	return time.Duration(now.Nano())
 }
 
+// Memory returns the bytes of memory that the host has, 0 when it does not say.
+func Memory() uint64 {
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return 0
+	}
+	return info.Totalram * uint64(info.Unit)
+}
+
 // CheckBTF returns nil when the kernel describes its own types, which every
 // eBPF program of Goshawk needs.
 func CheckBTF() error {

@@ -10,10 +10,11 @@
  */
 #pragma once
 
-/* RING_BYTES is the size of the ring where user space gives none. A probe of
- * small or rare records defines it before it includes this. */
+/* RING_BYTES is the largest size of the ring where user space gives none; on a
+ * host with little memory the loader takes less. A probe of small or rare
+ * records defines it before it includes this. */
 #ifndef RING_BYTES
-#define RING_BYTES (32 * 1024 * 1024)
+#define RING_BYTES (64 * 1024 * 1024)
 #endif
 
 /* wake_bytes is after how many bytes the reader is woken before its timer. */

@@ -11,6 +11,7 @@ import (
 	"github.com/cilium/ebpf/link"
 
 	"github.com/goshawk-io/goshawk/internal/model"
+	"github.com/goshawk-io/goshawk/internal/platform"
 )
 
 const (
@@ -62,6 +63,8 @@ func size(spec *Spec, object *ebpf.CollectionSpec, ringBytes int) error {
 	}
 	if ringBytes > 0 {
 		ring.MaxEntries = ringSize(ringBytes)
+	} else {
+		ring.MaxEntries = min(ring.MaxEntries, ringShare(platform.Memory()))
 	}
 	cpus, err := ebpf.PossibleCPU()
 	if err != nil {
@@ -80,6 +83,14 @@ func size(spec *Spec, object *ebpf.CollectionSpec, ringBytes int) error {
 		}
 	}
 	return nil
+}
+
+// ringShare is the most that a ring takes by itself of a host with so many
+// bytes of memory: the largest power of two of at most 1/256, but at least
+// 1 MiB.
+func ringShare(memory uint64) uint32 {
+	share := min(max(memory/256, 1<<20), 1<<31)
+	return uint32(1) << (bits.Len64(share) - 1)
 }
 
 // ringSize rounds up to what the kernel accepts: a power of two that is a

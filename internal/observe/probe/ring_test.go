@@ -103,3 +103,14 @@ func TestNext_movesItsWindowThroughALargeRing(t *testing.T) {
 		t.Errorf("the window was moved %d times", f.moves)
 	}
 }
+
+func TestRingShare_leavesSmallHostsTheirMemory(t *testing.T) {
+	for memory, want := range map[uint64]uint32{
+		0: 1 << 20, 128 << 20: 1 << 20, 512 << 20: 2 << 20, 2 << 30: 8 << 20, 3 << 30: 8 << 20,
+		16 << 30: 64 << 20, 1 << 40: 1 << 31,
+	} {
+		if got := ringShare(memory); got != want {
+			t.Errorf("ringShare(%d MiB) = %d KiB, want %d KiB", memory>>20, got>>10, want>>10)
+		}
+	}
+}
