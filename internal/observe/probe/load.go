@@ -104,7 +104,7 @@ func ringSize(n int) uint32 {
 // only one of other kernels.
 func dropUnnamed(spec *Spec, object *ebpf.CollectionSpec) {
 	for name := range object.Programs {
-		if !slices.ContainsFunc(spec.Attach, func(p AttachPoint) bool { return p.Program == name && p.applies() }) {
+		if !slices.ContainsFunc(spec.Attach, func(p AttachPoint) bool { return p.Program == name && p.Applies() }) {
 			delete(object.Programs, name)
 		}
 	}
@@ -116,7 +116,7 @@ func dropRefused(spec *Spec, object *ebpf.CollectionSpec) ([]model.ProbeFault, e
 	var faults []model.ProbeFault
 	var last error
 	for _, point := range spec.Attach {
-		if !point.applies() {
+		if !point.Applies() {
 			continue
 		}
 		alone := object.Copy()

@@ -90,7 +90,7 @@ func Start(spec *Spec, host Host, options Options) (*Probe, error) {
 
 func (p *Probe) attachAll() error {
 	for _, point := range p.spec.Attach {
-		if !point.applies() {
+		if !point.Applies() {
 			continue
 		}
 		l, err := attach(p.collection, point)

@@ -87,8 +87,8 @@ type AttachPoint struct {
 // Kernel is a version of Linux; the zero value is none.
 type Kernel struct{ Major, Minor int }
 
-// applies reports whether the running kernel needs the point.
-func (p *AttachPoint) applies() bool {
+// Applies reports whether the running kernel needs the point.
+func (p *AttachPoint) Applies() bool {
 	return p.Before == Kernel{} || platform.CheckKernel(p.Before.Major, p.Before.Minor) != nil
 }
 
