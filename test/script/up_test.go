@@ -6,11 +6,9 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -64,10 +62,8 @@ func TestUpDemo(t *testing.T) {
 func TestUp_killedLeavesNothing(t *testing.T) {
 	testutil.RequireBPF(t)
 	first := startUp(t)
-	if err := first.cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = first.cmd.Wait()
+	first.Signal(syscall.SIGKILL)
+	first.Wait()
 	second := startUp(t)
 	get(t, second.url+"/readyz", http.StatusOK)
 	second.stop(t)
@@ -75,34 +71,19 @@ func TestUp_killedLeavesNothing(t *testing.T) {
 
 // agentProcess is a running `goshawk up`.
 type agentProcess struct {
-	cmd *exec.Cmd
+	*testutil.Target
 	url string
-	log *lockedBuffer
 }
 
 func startUp(t *testing.T, args ...string) *agentProcess {
 	t.Helper()
 	path := testutil.BuildGo(t, testutil.Dir("../../cmd/goshawk"), testutil.BuildOptions{Env: []string{"CGO_ENABLED=0"}})
-	up := &agentProcess{log: new(lockedBuffer)}
-	up.cmd = exec.Command(path, append([]string{"up", "--listen", "127.0.0.1:0"}, args...)...)
-	up.cmd.Stderr = up.log
-	if err := up.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if up.cmd.ProcessState == nil {
-			_ = up.cmd.Process.Kill()
-			_ = up.cmd.Wait()
-		}
-		if t.Failed() {
-			t.Logf("the agent said:\n%s", up.log)
-		}
-	})
+	up := &agentProcess{Target: testutil.StartTarget(t, path, append([]string{"up", "--listen", "127.0.0.1:0"}, args...)...)}
 	address := regexp.MustCompile(`url=(http://127\.0\.0\.1:\d+)`)
 	waitUntil(t, 30*time.Second, func() (bool, string) {
-		m := address.FindStringSubmatch(up.log.String())
+		m := address.FindStringSubmatch(up.Stderr())
 		if m == nil {
-			return false, up.log.String()
+			return false, up.Stderr()
 		}
 		up.url = m[1]
 		response, err := http.Get(up.url + "/readyz")
@@ -118,13 +99,11 @@ func startUp(t *testing.T, args ...string) *agentProcess {
 // stop ends the agent as a service manager does and expects a clean end.
 func (up *agentProcess) stop(t *testing.T) {
 	t.Helper()
-	if err := up.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
+	up.Signal(syscall.SIGTERM)
+	if state := up.Wait(); !state.Success() {
+		t.Errorf("goshawk up ended with %v", state)
 	}
-	if err := up.cmd.Wait(); err != nil {
-		t.Errorf("goshawk up ended with %v", err)
-	}
-	if children := childrenOf(t, up.cmd.Process.Pid); len(children) > 0 {
+	if children := childrenOf(t, up.PID); len(children) > 0 {
 		t.Errorf("processes left: %v", children)
 	}
 }
@@ -195,22 +174,4 @@ func waitUntil(t *testing.T, limit time.Duration, done func() (bool, string)) {
 		}
 	}
 	t.Fatalf("not within %s: %s", limit, last)
-}
-
-// lockedBuffer collects a process's output while others read it.
-type lockedBuffer struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }
