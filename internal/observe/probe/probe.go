@@ -123,8 +123,9 @@ func (p *Probe) isOff(point AttachPoint) bool {
 func (p *Probe) Spec() *Spec { return p.spec }
 
 // Run reads records until ctx is done, then detaches, drains the ring and
-// flushes the decoder. older are the processes that /proc showed after Start. It calls emit for each event, on the calling goroutine;
-// the event is borrowed. It returns nil after a clean drain.
+// flushes the decoder. older are the processes that /proc showed after Start.
+// It calls emit for each event, on the calling goroutine; the event is borrowed.
+// It returns nil after a clean drain.
 func (p *Probe) Run(ctx context.Context, older []target.Process, emit func(*model.Event)) error {
 	p.host.Older = older
 	decoder := p.spec.NewDecoder(p.host)
@@ -157,13 +158,12 @@ func (p *Probe) Run(ctx context.Context, older []target.Process, emit func(*mode
 	// On another processor a program may still be writing a record, and those
 	// behind it wait for that.
 	for deadline := time.Now().Add(tickInterval); ; time.Sleep(time.Millisecond) {
-		p.drain(decoder, func() bool { return false }, counted)
-		if !p.ring.unread() || time.Now().After(deadline) {
-			break
+		_, err := p.drain(decoder, func() bool { return false }, counted)
+		if err != nil || !p.ring.unread() || time.Now().After(deadline) {
+			decoder.Flush(counted)
+			return err
 		}
 	}
-	decoder.Flush(counted)
-	return nil
 }
 
 // drain decodes records until the ring is empty or, asked now and then, stop
