@@ -171,7 +171,10 @@ func fault(point AttachPoint, err error) model.ProbeFault {
 
 // hint says what would help against a refusal of the kernel.
 func hint(err error) string {
+	var refused *ebpf.VerifierError
 	switch {
+	case errors.As(err, &refused):
+		return "the verifier of this kernel refuses the program: report the cause with the output of uname -r"
 	case errors.Is(err, os.ErrPermission):
 		return "run as root, or grant CAP_BPF, CAP_PERFMON and CAP_SYS_RESOURCE"
 	case errors.Is(err, ebpf.ErrNotSupported), errors.Is(err, os.ErrNotExist):
