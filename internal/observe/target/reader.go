@@ -173,7 +173,7 @@ func (r *Reader) read(pid int32, s *scratch, args bool) (Process, error) {
 		}
 		var buf [4096]byte
 		if n, err := unix.Readlinkat(dir, "cwd", buf[:]); err == nil {
-			p.Directory = string(buf[:n])
+			p.Directory = strings.TrimSuffix(string(buf[:n]), " (deleted)")
 		}
 	}
 	if s.buf, err = appendFile(s.buf, dir, "cgroup", maxCgroupListing); err == nil {
@@ -266,16 +266,6 @@ func splitArgs(cmdline []byte) []string {
 		return nil
 	}
 	return strings.Split(text, "\x00")
-}
-
-// WorkingDir returns the working directory of a process, in its own mount
-// namespace.
-func (r *Reader) WorkingDir(pid int32) (string, error) {
-	dir, err := os.Readlink(r.path(pid, "cwd"))
-	if err != nil {
-		return "", fmt.Errorf("working directory of process %d: %w", pid, err)
-	}
-	return strings.TrimSuffix(dir, " (deleted)"), nil
 }
 
 // Service names the service that a Go process is, as [ServiceName] does. Of

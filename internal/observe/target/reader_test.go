@@ -159,12 +159,6 @@ func TestReadProcessRefuses(t *testing.T) {
 			t.Errorf("ReadProcess(%d) = %+v, %v, want %v", pid, p, err, want)
 		}
 	}
-	if dir, err := r.WorkingDir(40); dir != "/srv" || err != nil {
-		t.Errorf("WorkingDir = %q, %v, want /srv", dir, err)
-	}
-	if _, err := r.WorkingDir(78); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("WorkingDir of a missing process = %v, want ErrNotExist", err)
-	}
 }
 
 func TestReadProcessOfThisHost(t *testing.T) {
@@ -184,8 +178,8 @@ func TestReadProcessOfThisHost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if dir, err := r.WorkingDir(self.ID.PID); dir != cwd || err != nil {
-		t.Errorf("WorkingDir = %q, %v, want %q", dir, err, cwd)
+	if self.Directory != cwd {
+		t.Errorf("Directory = %q, want %q", self.Directory, cwd)
 	}
 	cmd := startSleeper(t, "OTEL_RESOURCE_ATTRIBUTES=service.name=sleeper")
 	child, err := r.ReadProcess(int32(cmd.Process.Pid))
