@@ -36,9 +36,6 @@ type Field struct {
 	// Outcome marks the field that says how it ended, which a table colours
 	// when that is a failure.
 	Outcome bool
-	// Resource marks a field that OTLP carries nowhere because the resource or
-	// the span itself already says it.
-	Resource bool
 }
 
 // Index returns the position of the field named key, or -1.

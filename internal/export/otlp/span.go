@@ -106,7 +106,7 @@ func attributes(e *model.Event) []*commonpb.KeyValue {
 		list = append(list, &commonpb.KeyValue{Key: key, Value: value})
 	}
 	for i := range e.Schema.Fields {
-		if f := &e.Schema.Fields[i]; e.Values[i].IsSet() && !f.Resource {
+		if f := &e.Schema.Fields[i]; e.Values[i].IsSet() {
 			add(f.Key, anyValue(f.Kind, e.Values[i]))
 		}
 	}

@@ -25,7 +25,6 @@ func querySchema() *model.Schema {
 			{Key: "query.wait_ns", Kind: model.KindDuration, Unit: "ns"},
 			{Key: "query.planned", Kind: model.KindTime},
 			{Key: "error.type", Kind: model.KindString},
-			{Key: "query.peer", Kind: model.KindString, Resource: true},
 		},
 		Failure: "error.type", Span: &model.Span{Kind: model.SpanServer, Name: "query.text"},
 	}
@@ -60,7 +59,6 @@ func TestSpans(t *testing.T) {
 			e.Values[3] = model.BoolValue(true)
 			e.Values[4] = model.DurationValue(1234567 * time.Nanosecond)
 			e.Values[5] = model.TimeValue(startTime().Add(-time.Minute))
-			e.Values[7] = model.StringValue("said by the resource")
 			return []*model.Event{e}
 		}},
 		{"zero-values-are-not-unset", func() []*model.Event {
