@@ -149,12 +149,14 @@ func signals() {
 	cmd := exec.CommandContext(ctx, "/bin/sleep", "1000")
 	r, err := site(), cmd.Start()
 	check(err)
+	asleep(cmd)
 	cancel()
 	r.say("context", cmd, cmd.Wait())
 
 	cmd = exec.Command("/bin/sleep", "1000")
 	r, err = site(), cmd.Start()
 	check(err)
+	asleep(cmd)
 	check(cmd.Process.Signal(syscall.SIGTERM))
 	r.say("SIGTERM", cmd, cmd.Wait())
 
@@ -168,6 +170,19 @@ func signals() {
 	check(cmd.Process.Signal(syscall.SIGTERM))
 	check(cmd.Process.Kill())
 	r.say("SIGTERM, SIGKILL", cmd, cmd.Wait())
+}
+
+// asleep waits until sleep(1) sleeps. Start returns while the kernel is still
+// loading it, and a signal then ends the process before it has become a command.
+func asleep(cmd *exec.Cmd) {
+	for {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", cmd.Process.Pid))
+		check(err)
+		if strings.Contains(string(stat), "(sleep) S ") {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 func arguments() {
