@@ -14,6 +14,10 @@ type Schema struct {
 	Failure string
 	// Span says how an event becomes a span; nil when it does not.
 	Span *Span
+	// Groups are the keys of the fields by which pages and rollups sum up the
+	// events of a service, the most telling first. Together they must be of
+	// low cardinality: a line of code, a peer, never a pid.
+	Groups []string
 }
 
 // Field describes one value of an event.

@@ -14,6 +14,7 @@ func layers() [][]string {
 		{"internal/cli"},
 		{"internal/agent", "internal/hub"},
 		{"internal/api", "internal/ui", "internal/export", "internal/store", "internal/pipeline", "internal/config"},
+		{wireTypes},
 		rooms(),
 		{"internal/model", "internal/platform"},
 		public(),
@@ -36,6 +37,10 @@ const (
 	apiDir    = "internal/api"
 )
 
+// wireTypes are below what stands beside api, so that the UI and every --json
+// can use them.
+const wireTypes = apiDir + "/v1"
+
 // demo is the one example that the product runs: `goshawk up --demo` is the
 // shop and its load.
 const (
@@ -51,14 +56,16 @@ func unitOf(dir string, units []string) string {
 	return ""
 }
 
-// placeOf returns the unit of dir and its layer, 0 highest, -1 for none.
+// placeOf returns the unit of dir and its layer, 0 highest, -1 for none. A unit
+// may be inside of another; the inner one counts.
 func placeOf(dir string) (unit string, level int) {
-	for level, units := range layers() {
-		if unit := unitOf(dir, units); unit != "" {
-			return unit, level
+	level = -1
+	for l, units := range layers() {
+		if u := unitOf(dir, units); len(u) > len(unit) {
+			unit, level = u, l
 		}
 	}
-	return "", -1
+	return unit, level
 }
 
 func checkArrows(t *Tree) []Finding {

@@ -135,6 +135,10 @@ func appendHexField(dst []byte, name string, id []byte) []byte {
 	return append(hex.AppendEncode(dst, id), '"')
 }
 
+// appendNumber appends f in the shortest form, which for a whole number has no
+// fraction.
+func appendNumber(dst []byte, f float64) []byte { return strconv.AppendFloat(dst, f, 'f', -1, 64) }
+
 // appendString appends s as a JSON string. What is not valid UTF-8 becomes
 // U+FFFD; U+2028 and U+2029 are escaped, as JavaScript wants them.
 func appendString(dst []byte, s string) []byte {

@@ -13,6 +13,8 @@ type Probe struct {
 	CostNS      *int64      `json:"cost_ns,omitempty"`
 	Off         []ProbePart `json:"off,omitempty"`
 	Fields      []Field     `json:"fields,omitempty"`
+	// Groups are the keys of the fields by which rollups tell events apart.
+	Groups []string `json:"groups,omitempty"`
 }
 
 // ProbePart is a part of a probe that is off, with the reason.
@@ -33,7 +35,7 @@ type Field struct {
 
 // NewProbe returns the wire form of a probe's state and schema.
 func NewProbe(h model.ProbeHealth, summary string, schema *model.Schema) Probe {
-	p := Probe{Name: h.Probe, Summary: summary, Up: h.Up, Events: h.Events, Lost: h.Lost, LostRecords: h.LostRecords}
+	p := Probe{Name: h.Probe, Summary: summary, Up: h.Up, Events: h.Events, Lost: h.Lost, LostRecords: h.LostRecords, Groups: schema.Groups}
 	if h.CostSeconds >= 0 {
 		ns := int64(h.CostSeconds * 1e9)
 		p.CostNS = &ns
@@ -73,6 +75,11 @@ func NewServices(processes []Process) []Service {
 // List is an answer of several items.
 type List[T any] struct {
 	Items []T `json:"items"`
+	// Next is the parameter "after" of the next page, absent on the last.
+	Next string `json:"next,omitempty"`
+	// Incomplete says, in sentences, what the answer lacks; absent when
+	// nothing.
+	Incomplete []string `json:"incomplete,omitempty"`
 }
 
 // Error is the answer to a request that failed.

@@ -115,6 +115,9 @@ func (d *decoder) finish(p *process, reaped uint64, emit func(*model.Event)) {
 			d.setUsage(e.Values, i, next.base, 0)
 		} else {
 			d.setUsage(e.Values, i, p.final, p.rssPages)
+			if p.pipe.blocked > 0 {
+				e.Values[fieldPipeBlocked] = model.DurationValue(p.pipe.blocked)
+			}
 		}
 		d.judge(e, p, i, reaped)
 		emit(e)

@@ -28,6 +28,7 @@ const (
 	fieldWriteBytes
 	fieldRunDelay
 	fieldUnreaped
+	fieldPipeBlocked
 	fieldReplacedBy
 	fieldCgroup
 	fieldFunction
@@ -44,6 +45,7 @@ func Schema() *model.Schema {
 		Metrics: metrics(),
 		Failure: "error.type",
 		Span:    &model.Span{Kind: model.SpanClient, Name: "process.executable.name"},
+		Groups:  []string{"process.executable.name", "code.function.name", "code.file.path", "code.line.number"},
 	}
 }
 
@@ -73,6 +75,7 @@ func fields() []model.Field {
 	f[fieldWriteBytes] = model.Field{Key: "goshawk.io_write_bytes", Kind: model.KindInt, Unit: "By", Summary: "Bytes written by system calls."}
 	f[fieldRunDelay] = model.Field{Key: "goshawk.run_delay_ns", Kind: model.KindDuration, Unit: "ns", Summary: "Time that threads were ready and waited for a CPU, summed over them."}
 	f[fieldUnreaped] = model.Field{Key: "goshawk.unreaped_ns", Kind: model.KindDuration, Unit: "ns", Summary: "Time as a zombie, from the end to the parent's wait."}
+	f[fieldPipeBlocked] = model.Field{Key: "goshawk.exec.pipe_blocked_ns", Kind: model.KindDuration, Unit: "ns", Summary: "Time asleep in a write to a full pipe, as far as it was seen; waits of less than a second are not."}
 	f[fieldReplacedBy] = model.Field{Key: "goshawk.exec.replaced_by", Kind: model.KindString, Summary: "Executable that the process replaced this one with; exit and end are the process's."}
 	f[fieldCgroup] = model.Field{Key: "process.linux.cgroup", Kind: model.KindString, Summary: "Control group."}
 	f[fieldFunction] = model.Field{Key: "code.function.name", Kind: model.KindString, Column: "CALL SITE", Width: 32, Summary: "First function of the stack outside of the standard library."}

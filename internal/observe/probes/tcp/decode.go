@@ -65,13 +65,13 @@ func (d *decoder) decode(record []byte, e *model.Event) (bool, error) {
 	if r.SrttUs > 0 {
 		v[fieldRTT] = model.DurationValue(time.Duration(r.SrttUs) * time.Microsecond)
 	}
+	d.setNetwork(v, r)
 	switch bpfConnRole(r.Role) {
 	case bpfConnRoleROLE_CLIENT:
-		v[fieldRole] = model.StringValue("client")
+		v[fieldRole], v[fieldServerPort] = model.StringValue("client"), v[fieldPeerPort]
 	case bpfConnRoleROLE_SERVER:
-		v[fieldRole] = model.StringValue("server")
+		v[fieldRole], v[fieldServerPort] = model.StringValue("server"), v[fieldLocalPort]
 	}
-	d.setNetwork(v, r)
 	d.setProcess(e, r)
 	return true, nil
 }

@@ -136,14 +136,14 @@ func TestDecode(t *testing.T) {
 			"a connect began with the SYN and is of the process",
 			"connect pid=5000000 start=10000000 comm=curl time=900 started=400 role=1 srtt_us=31 bytes_acked=1 state=2 local=10.0.0.1:4000 peer=10.0.0.2:80",
 			"time=400 duration=500 process.executable.name=curl goshawk.tcp.event=connect goshawk.tcp.outcome=established goshawk.role=client " +
-				"network.local.address=10.0.0.1 network.local.port=4000 network.peer.address=10.0.0.2 network.peer.port=80 " +
+				"network.local.address=10.0.0.1 network.local.port=4000 network.peer.address=10.0.0.2 network.peer.port=80 server.port=80 " +
 				"network.transport=tcp network.type=ipv4 goshawk.tcp.srtt_ns=31000 process.pid=5000000",
 		},
 		{
 			"a connect older than the probe has no latency, and without a process no name",
 			"connect time=900 role=1 retransmits=2 local=[2001:db8::1]:4000 peer=[2001:db8::2]:443",
 			"time=900 goshawk.tcp.event=connect goshawk.tcp.outcome=established goshawk.tcp.retransmits=2 goshawk.role=client " +
-				"network.local.address=2001:db8::1 network.local.port=4000 network.peer.address=2001:db8::2 network.peer.port=443 " +
+				"network.local.address=2001:db8::1 network.local.port=4000 network.peer.address=2001:db8::2 network.peer.port=443 server.port=443 " +
 				"network.transport=tcp network.type=ipv6",
 		},
 		{
@@ -189,6 +189,12 @@ func TestDecode(t *testing.T) {
 			"a reset by the peer", "reset_received time=9 role=2 state=8 bytes_acked=3 bytes_received=7",
 			"time=9 goshawk.tcp.event=reset_received goshawk.tcp.reset=received goshawk.role=server network.connection.state=close_wait " +
 				"goshawk.tcp.bytes_acked=3 goshawk.tcp.bytes_received=7",
+		},
+		{
+			"the port of the server is the local one of a server", "connect role=2 local=10.0.0.1:80 peer=10.0.0.2:4000",
+			"time=0 goshawk.tcp.event=connect goshawk.tcp.outcome=established goshawk.role=server " +
+				"network.local.address=10.0.0.1 network.local.port=80 network.peer.address=10.0.0.2 network.peer.port=4000 server.port=80 " +
+				"network.transport=tcp network.type=ipv4",
 		},
 		{
 			"a reset by this end, in a state of a later kernel", "reset_sent time=9 state=77",

@@ -15,6 +15,7 @@ const (
 	fieldLocalPort
 	fieldPeerAddress
 	fieldPeerPort
+	fieldServerPort
 	fieldTransport
 	fieldType
 	fieldState
@@ -29,7 +30,10 @@ const (
 // a span for each connection would say little beside the request that it
 // serves.
 func Schema() *model.Schema {
-	return &model.Schema{Probe: "tcp", Fields: fields(), Metrics: metrics(), Failure: "error.type"}
+	return &model.Schema{
+		Probe: "tcp", Fields: fields(), Metrics: metrics(), Failure: "error.type",
+		Groups: []string{"goshawk.tcp.event", "goshawk.role", "network.peer.address", "server.port"},
+	}
 }
 
 func fields() []model.Field {
@@ -45,6 +49,7 @@ func fields() []model.Field {
 	f[fieldLocalPort] = model.Field{Key: "network.local.port", Kind: model.KindInt, Column: "LOCAL", Width: 5, Summary: "Port of this end."}
 	f[fieldPeerAddress] = model.Field{Key: "network.peer.address", Kind: model.KindString, Column: "PEER", Summary: "Address of the other end; one of IPv4 that is mapped into IPv6 as IPv4."}
 	f[fieldPeerPort] = model.Field{Key: "network.peer.port", Kind: model.KindInt, Column: "PORT", Width: 5, Summary: "Port of the other end."}
+	f[fieldServerPort] = model.Field{Key: "server.port", Kind: model.KindInt, Summary: "Port of the end that accepts: the peer's for a client, this end's for a server."}
 	f[fieldTransport] = model.Field{Key: "network.transport", Kind: model.KindString, Summary: "Always tcp."}
 	f[fieldType] = model.Field{Key: "network.type", Kind: model.KindString, Summary: "ipv4 or ipv6."}
 	f[fieldState] = model.Field{Key: "network.connection.state", Kind: model.KindString, Summary: "State of the connection at a reset or retransmit; closed when this end resets it."}

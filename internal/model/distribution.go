@@ -1,0 +1,170 @@
+package model
+
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+	"math/bits"
+	"slices"
+	"time"
+)
+
+// Distribution counts durations in buckets whose bounds grow by 1/16 to
+// 1/8 each: a quantile is right to within 7 %. The zero value is empty. It is
+// sparse:
+// what it costs grows with how different the durations are.
+type Distribution struct {
+	buckets []bucket // in the order of their indices
+	sum     uint64   // in nanoseconds, saturating
+	max     int64    // in nanoseconds
+}
+
+type bucket struct {
+	index uint16
+	count uint64
+}
+
+// subBits is the logarithm of the number of buckets for each power of two.
+const subBits = 3
+
+// bucketOf returns the index of the bucket of a number: the position of its
+// highest bit, and the subBits bits below. Numbers below 1<<subBits have a
+// bucket each.
+func bucketOf(n uint64) uint16 {
+	if n < 1<<subBits {
+		return uint16(n)
+	}
+	shift := bits.Len64(n) - 1 - subBits
+	return uint16((shift+1)<<subBits) | uint16(n>>shift)&(1<<subBits-1)
+}
+
+// middleOf returns the middle of a bucket.
+func middleOf(index uint16) int64 {
+	if index < 1<<subBits {
+		return int64(index)
+	}
+	shift := int(index>>subBits) - 1
+	low := uint64(1<<subBits|index&(1<<subBits-1)) << shift
+	return int64(low + 1<<shift>>1)
+}
+
+// Add counts a duration. A negative one counts as 0.
+func (h *Distribution) Add(d time.Duration) {
+	n := max(int64(d), 0)
+	h.add(bucketOf(uint64(n)), 1)
+	h.addSum(uint64(n))
+	h.max = max(h.max, n)
+}
+
+func (h *Distribution) add(index uint16, count uint64) {
+	i, found := slices.BinarySearchFunc(h.buckets, index, func(b bucket, index uint16) int { return int(b.index) - int(index) })
+	if found {
+		h.buckets[i].count += count
+		return
+	}
+	h.buckets = slices.Insert(h.buckets, i, bucket{index, count})
+}
+
+func (h *Distribution) addSum(n uint64) {
+	sum, carry := bits.Add64(h.sum, n, 0)
+	if carry != 0 {
+		sum = math.MaxUint64
+	}
+	h.sum = sum
+}
+
+// Merge adds what other counted.
+func (h *Distribution) Merge(other *Distribution) {
+	for _, b := range other.buckets {
+		h.add(b.index, b.count)
+	}
+	h.addSum(other.sum)
+	h.max = max(h.max, other.max)
+}
+
+// Count returns how many durations were added.
+func (h *Distribution) Count() uint64 {
+	var n uint64
+	for _, b := range h.buckets {
+		n += b.count
+	}
+	return n
+}
+
+// Max returns the longest duration, exactly.
+func (h *Distribution) Max() time.Duration { return time.Duration(h.max) }
+
+// Mean returns the mean, exact but for an overflow after 584 years; 0 when the
+// distribution is empty.
+func (h *Distribution) Mean() time.Duration {
+	if n := h.Count(); n > 0 {
+		return time.Duration(h.sum / n)
+	}
+	return 0
+}
+
+// Quantile returns the duration that the share q of all durations does not
+// exceed (the nearest rank), 0 when the distribution is empty. q below 0 counts
+// as 0, above 1 as 1.
+func (h *Distribution) Quantile(q float64) time.Duration {
+	total := h.Count()
+	if total == 0 {
+		return 0
+	}
+	rank := uint64(math.Ceil(min(max(q, 0), 1) * float64(total)))
+	var n uint64
+	for _, b := range h.buckets {
+		if n += b.count; n >= max(rank, 1) {
+			return time.Duration(min(middleOf(b.index), h.max))
+		}
+	}
+	return time.Duration(h.max)
+}
+
+// AppendBinary appends the distribution to b in a form that
+// [Distribution.UnmarshalBinary] reads; it never fails.
+func (h *Distribution) AppendBinary(b []byte) ([]byte, error) {
+	b = binary.AppendUvarint(b, h.sum)
+	b = binary.AppendUvarint(b, uint64(h.max))
+	last := uint16(0)
+	for _, bucket := range h.buckets {
+		b = binary.AppendUvarint(b, uint64(bucket.index-last))
+		b = binary.AppendUvarint(b, bucket.count)
+		last = bucket.index
+	}
+	return b, nil
+}
+
+var errDistribution = errors.New("not a distribution")
+
+// UnmarshalBinary reads what [Distribution.AppendBinary] wrote.
+func (h *Distribution) UnmarshalBinary(b []byte) error {
+	next := func() (n uint64, ok bool) {
+		n, size := binary.Uvarint(b)
+		if size <= 0 {
+			return 0, false
+		}
+		b = b[size:]
+		return n, true
+	}
+	sum, ok1 := next()
+	longest, ok2 := next()
+	if !ok1 || !ok2 || longest > math.MaxInt64 {
+		return errDistribution
+	}
+	read := Distribution{sum: sum, max: int64(longest)}
+	index := uint64(0)
+	for len(b) > 0 {
+		step, ok1 := next()
+		count, ok2 := next()
+		if !ok1 || !ok2 || count == 0 || step > uint64(bucketOf(math.MaxInt64)) || len(read.buckets) > 0 && step == 0 {
+			return errDistribution
+		}
+		if index += step; index > uint64(bucketOf(math.MaxInt64)) {
+			return errDistribution
+		}
+		read.buckets = append(read.buckets, bucket{uint16(index), count})
+	}
+	*h = read
+	return nil
+}

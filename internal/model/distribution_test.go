@@ -1,0 +1,84 @@
+package model
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestBucketOf_growsWithItsNumber(t *testing.T) {
+	last := uint16(0)
+	for n := uint64(0); n < 1<<62; n += n/64 + 1 {
+		i := bucketOf(n)
+		if i < last || i > last+1 {
+			t.Fatalf("%d is in bucket %d after %d", n, i, last)
+		}
+		if got := middleOf(i); math.Abs(float64(got)-float64(n)) > float64(n)*0.07 {
+			t.Fatalf("%d is in bucket %d, whose middle is %d", n, i, got)
+		}
+		last = i
+	}
+}
+
+func TestHistogram_knowsQuantilesWithinSevenPercent(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	var h, left, right Distribution
+	var all []time.Duration
+	var sum time.Duration
+	for i := range 10000 {
+		d := time.Duration(math.Exp(random.NormFloat64()*2) * 1e6)
+		all = append(all, d)
+		sum += d
+		h.Add(d)
+		if i%3 == 0 {
+			left.Add(d)
+		} else {
+			right.Add(d)
+		}
+	}
+	slices.Sort(all)
+	left.Merge(&right)
+	b, _ := left.AppendBinary(nil)
+	var read Distribution
+	if err := read.UnmarshalBinary(b); err != nil {
+		t.Fatal(err)
+	}
+	for name, h := range map[string]*Distribution{"added": &h, "merged": &left, "read": &read} {
+		for _, q := range []float64{-1, 0, 0.5, 0.9, 0.99, 1, 2} {
+			want := all[max(int(math.Ceil(min(max(q, 0), 1)*10000))-1, 0)]
+			if got := h.Quantile(q); math.Abs(float64(got-want)) > 0.07*float64(want) {
+				t.Errorf("%s: quantile %g is %s, want %s", name, q, got, want)
+			}
+		}
+		if h.Count() != 10000 || h.Max() != all[9999] || h.Mean() != sum/10000 {
+			t.Errorf("%s: count %d, max %s, mean %s", name, h.Count(), h.Max(), h.Mean())
+		}
+	}
+}
+
+func TestHistogram_empty(t *testing.T) {
+	var h Distribution
+	if h.Quantile(0.5) != 0 || h.Mean() != 0 || h.Count() != 0 || h.Max() != 0 {
+		t.Error("an empty distribution is not all 0")
+	}
+	h.Add(-5)
+	if h.Count() != 1 || h.Max() != 0 {
+		t.Error("a negative duration does not count as 0")
+	}
+}
+
+func FuzzHistogram_UnmarshalBinary(f *testing.F) {
+	f.Add([]byte{5, 5, 5, 1})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var h, again Distribution
+		if h.UnmarshalBinary(b) != nil {
+			return
+		}
+		written, _ := h.AppendBinary(nil)
+		if err := again.UnmarshalBinary(written); err != nil || again.Quantile(0.5) != h.Quantile(0.5) || again.Count() != h.Count() {
+			t.Errorf("%x is read, but what it writes, %x, is not the same: %v", b, written, err)
+		}
+	})
+}
