@@ -26,10 +26,15 @@ func openShop(t *testing.T, tools ...string) *shop {
 	if err := stockUp(s.dir); err != nil {
 		t.Fatal(err)
 	}
+	var err error
+	if s.ledger, err = openLedger(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		if err := s.end(); err != nil {
 			t.Error(err)
 		}
+		s.ledger.close()
 	})
 	return s
 }

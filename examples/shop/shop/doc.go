@@ -13,9 +13,9 @@
 //	GET  /product/{id}              checkStock
 //	GET  /product/{id}/image        resizeImage, makeThumbnail (not installed)
 //	POST /product/{id}/description  indexDescription (a long argument)
-//	POST /checkout                  checkStock, applyCoupon (exits with 1), signReceipt (traced)
+//	POST /checkout                  checkStock, applyCoupon (exits with 1), bookPayment (by TCP, sometimes reset), signReceipt (traced)
 //	GET  /invoice/{file}            renderInvoice
-//	GET  /shipping/{id}             askWarehouse (killed), askCourier (terminated), printLabel (not executable), packParcel (a script)
+//	GET  /shipping/{id}             askWarehouse (killed), askCourier (terminated), askCustoms (refused), printLabel (not executable), packParcel (a script)
 //	POST /newsletter                greetCustomer (odd arguments), queueMail (outlives its parent)
 //	GET  /report                    topSellers (a shell), verifyBackup, exportReport (not read)
 //	GET  /search                    warmCache (not waited for)

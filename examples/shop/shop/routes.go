@@ -162,6 +162,9 @@ func (s *shop) checkout(r *http.Request) (string, error) {
 		}
 		text += fmt.Sprintf("coupon valid: %t\n", valid)
 	}
+	if err := s.bookPayment(r.Context(), len(items)); err != nil {
+		s.log.Debug("sold all the same", "error", err)
+	}
 	signature, err := s.signReceipt(r.Context(), text)
 	return text + "signature: " + signature + "\n", err
 }
@@ -181,7 +184,7 @@ func (s *shop) shipping(r *http.Request) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%w: order %q: not a number", errRequest, r.PathValue("id"))
 	}
-	for _, err := range []error{s.askWarehouse(r.Context()), s.askCourier(r.Context()), s.printLabel(r.Context(), order)} {
+	for _, err := range []error{s.askWarehouse(r.Context()), s.askCourier(r.Context()), s.askCustoms(r.Context()), s.printLabel(r.Context(), order)} {
 		if err != nil {
 			s.log.Debug("shipped all the same", "order", order, "error", err)
 		}

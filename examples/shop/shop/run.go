@@ -40,6 +40,10 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err := stockUp(dir); err != nil {
 		return err
 	}
+	if s.ledger, err = openLedger(ctx); err != nil {
+		return err
+	}
+	defer s.ledger.close()
 	restore, err := becomeSubreaper()
 	if err != nil {
 		s.log.Warn("processes that outlive their parent are left to init", "error", err)

@@ -30,6 +30,7 @@ type shop struct {
 	// tools are the paths of the commands that the host has, by name.
 	tools    map[string]string
 	detacher []string
+	ledger   *ledger
 	// works are the pieces of work that the host has the tools for, by name.
 	works   map[string]work
 	leftOut []string
