@@ -1,7 +1,14 @@
-// Package api serves Goshawk's HTTP side: health, metrics and /api/v1.
+// Package api serves Goshawk's HTTP side: health, metrics, /api/v1 and, for
+// whatever else, the pages of the UI.
 //
-// What comes in are requests; what goes out are the wire types of package v1.
-// Handlers ask a [Backend] and decide nothing. The package refuses requests
-// that name another host than the one that listens: a page in a browser must
-// not reach a local agent by a rebound name.
+// What comes in are requests. [Guard] comes first: it refuses requests for
+// another host or from another site, and asks for a token where other machines
+// can reach the agent. Then the handler of [New] reads the parameters with
+// package v1, asks a [Host] for what is there now and a [Reader] for what was
+// kept, and answers in the wire types of v1. A [Feed] sends what happens to
+// who listens.
+//
+// The package decides nothing about events and writes nothing: every request
+// but a login is a GET. It refuses unknown parameters, listeners beyond a
+// bound, and to wait for a listener that is slow.
 package api

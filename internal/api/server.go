@@ -4,175 +4,192 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
+	"log/slog"
 	"net/http"
-	"strconv"
-	"strings"
+	"time"
 
 	v1 "github.com/goshawk-io/goshawk/internal/api/v1"
+	"github.com/goshawk-io/goshawk/internal/model"
 )
 
-// EventQuery selects events, the newest first.
-type EventQuery struct {
-	Probe, Service string
-	PID            int32
-	Findings       bool
-	Limit          int
-}
-
-// Backend answers what the handlers are asked. Its methods are called from
-// many goroutines.
-type Backend interface {
+// Host is what is there now. Its methods are called from many goroutines.
+type Host interface {
 	// Ready reports whether the agent observes.
 	Ready() bool
 	// Probes returns the state of all probes.
 	Probes() []v1.Probe
-	// Services returns the Go services of the host.
-	Services(ctx context.Context) ([]v1.Service, error)
-	// Events returns the newest events that match.
-	Events(q EventQuery) []v1.Event
+	// Processes returns the Go processes of the host.
+	Processes(ctx context.Context) ([]v1.Process, error)
+	// Store returns the state of the store of events.
+	Store() v1.Store
 }
 
-// The bounds of the events in one answer.
-const (
-	defaultLimit = 100
-	maxLimit     = 1000
-)
+// Reader answers from the events that were kept. It is safe for concurrent
+// use.
+type Reader interface {
+	// Events returns a page of the events that q selects.
+	Events(ctx context.Context, q model.Query) (model.Page, error)
+	// Event returns the event with this id, and whether it is kept.
+	Event(ctx context.Context, id model.EventID) (model.Record, bool, error)
+	// Rollups sums up events.
+	Rollups(ctx context.Context, q model.RollupQuery) (model.Rollups, error)
+}
 
-// New returns the handler of all end points. metrics serves /metrics.
-func New(backend Backend, metrics http.Handler) http.Handler {
-	s := &server{backend}
+// Options configures the handler. Host and Events must be set.
+type Options struct {
+	// Host is asked for what is there now.
+	Host Host
+	// Events is asked for what was kept.
+	Events Reader
+	// Feed gives live events; nil serves none.
+	Feed *Feed
+	// Metrics serves /metrics; nil serves none.
+	Metrics http.Handler
+	// UI serves all that is neither API nor health nor metrics; nil lists the
+	// end points at / and knows nothing else.
+	UI http.Handler
+	// Now is the clock; nil means [time.Now].
+	Now func() time.Time
+	// Log receives the errors that are the server's own; nil discards them.
+	Log *slog.Logger
+	// Timeout bounds the time for one answer; 0 means 30 s.
+	Timeout time.Duration
+}
+
+// New returns the handler of all end points. It authorises nobody: whoever
+// reaches it may ask; put [Guard] before it.
+func New(o Options) http.Handler {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Timeout == 0 {
+		o.Timeout = 30 * time.Second
+	}
+	s := &server{Options: o}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", metrics)
-	mux.HandleFunc("GET /healthz", s.healthz)
-	mux.HandleFunc("GET /readyz", s.readyz)
-	mux.HandleFunc("GET /api/v1/probes", s.probes)
-	mux.HandleFunc("GET /api/v1/services", s.services)
-	mux.HandleFunc("GET /api/v1/events", s.events)
+	for _, e := range s.endPoints() {
+		if e.serve != nil {
+			mux.Handle("GET "+e.Path, s.bounded(e.serve))
+		}
+	}
+	if o.Feed != nil {
+		mux.HandleFunc("GET "+streamPath, s.stream)
+	}
+	if o.Metrics != nil {
+		mux.Handle("GET /metrics", o.Metrics)
+	}
+	mux.HandleFunc("GET /api/v1/{$}", s.index)
+	mux.HandleFunc("/api/", s.noEndPoint)
+	if o.UI != nil {
+		mux.Handle("/", o.UI)
+		return mux
+	}
 	mux.HandleFunc("GET /{$}", s.index)
-	mux.HandleFunc("/", s.notFound)
-	return localHosts(mux)
+	mux.HandleFunc("/", s.noEndPoint)
+	return mux
 }
 
 type server struct {
-	backend Backend
+	Options
 }
 
-func (s *server) healthz(w http.ResponseWriter, _ *http.Request) {
-	write(w, http.StatusOK, v1.Status{Status: "ok"})
+// answer is what an end point says: the status and a body for JSON, or text
+// that is JSON already.
+type answer struct {
+	status int
+	body   any
+	json   []byte
 }
 
-func (s *server) readyz(w http.ResponseWriter, _ *http.Request) {
-	if !s.backend.Ready() {
-		write(w, http.StatusServiceUnavailable, v1.Status{Status: "starting"})
-		return
+// endPoint is a path and what answers there; serve is nil where the answer is
+// not one document.
+type endPoint struct {
+	v1.EndPoint
+	serve func(r *http.Request) answer
+}
+
+const streamPath = "/api/v1/events/stream"
+
+// endPoints is the list that routes, the index and the reference follow.
+func (s *server) endPoints() []endPoint {
+	return []endPoint{
+		{v1.EndPoint{Path: "/api/v1/services", Summary: "The Go services of the host."}, s.services},
+		{v1.EndPoint{Path: "/api/v1/services/{name}", Summary: "One service."}, s.service},
+		{v1.EndPoint{Path: "/api/v1/processes", Summary: "The Go processes of the host."}, s.processes},
+		{v1.EndPoint{Path: "/api/v1/processes/{pid}", Summary: "One process."}, s.process},
+		{v1.EndPoint{Path: "/api/v1/probes", Summary: "The probes, their health and the fields of their events."}, s.probes},
+		{v1.EndPoint{Path: "/api/v1/events", Summary: "The events that were kept.", Parameters: v1.EventParameters()}, s.events},
+		{v1.EndPoint{Path: "/api/v1/events/{id}", Summary: "One event."}, s.event},
+		{v1.EndPoint{Path: streamPath, Summary: "Live events, as server-sent events.", Parameters: v1.FeedParameters()}, nil},
+		{v1.EndPoint{Path: "/api/v1/rollups", Summary: "Numbers of all events over time.", Parameters: v1.RollupParameters()}, s.rollups},
+		{v1.EndPoint{Path: "/api/v1/waterfall", Summary: "Commands as a tree on one time axis.", Parameters: v1.WaterfallParameters()}, s.waterfall},
+		{v1.EndPoint{Path: "/api/v1/store", Summary: "The state of the store of events."}, s.store},
+		{v1.EndPoint{Path: "/metrics", Summary: "Metrics for Prometheus."}, nil},
+		{v1.EndPoint{Path: "/healthz", Summary: "Whether the agent runs."}, s.healthz},
+		{v1.EndPoint{Path: "/readyz", Summary: "Whether the agent observes."}, s.readyz},
 	}
-	write(w, http.StatusOK, v1.Status{Status: "ready"})
 }
 
-func (s *server) probes(w http.ResponseWriter, _ *http.Request) {
-	write(w, http.StatusOK, v1.List[v1.Probe]{Items: s.backend.Probes()})
-}
-
-func (s *server) services(w http.ResponseWriter, r *http.Request) {
-	services, err := s.backend.Services(r.Context())
-	if err != nil {
-		write(w, http.StatusInternalServerError, v1.Error{Error: "list services: " + err.Error()})
-		return
-	}
-	write(w, http.StatusOK, v1.List[v1.Service]{Items: services})
-}
-
-func (s *server) events(w http.ResponseWriter, r *http.Request) {
-	q, err := eventQuery(r)
-	if err != nil {
-		write(w, http.StatusBadRequest, v1.Error{Error: err.Error(), Hint: "parameters are probe, service, pid, findings (true) and limit (1 to 1000)"})
-		return
-	}
-	write(w, http.StatusOK, v1.List[v1.Event]{Items: s.backend.Events(q)})
-}
-
-// index lists the end points for who comes by with a browser.
-func (s *server) index(w http.ResponseWriter, _ *http.Request) {
-	write(w, http.StatusOK, v1.List[string]{Items: endPoints()})
-}
-
-func endPoints() []string {
-	return []string{"/metrics", "/healthz", "/readyz", "/api/v1/probes", "/api/v1/services", "/api/v1/events"}
-}
-
-func (s *server) notFound(w http.ResponseWriter, r *http.Request) {
-	write(w, http.StatusNotFound, v1.Error{
-		Error: fmt.Sprintf("no such page: %s %s", r.Method, r.URL.Path),
-		Hint:  "there are " + strings.Join(endPoints(), ", "),
+// bounded returns the handler that writes serve's answer, within the timeout.
+func (s *server) bounded(serve func(*http.Request) answer) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), s.Timeout)
+		defer cancel()
+		a := serve(r.WithContext(ctx))
+		if a.status == http.StatusInternalServerError && r.Context().Err() == nil {
+			s.Log.Error("an answer failed", "path", r.URL.Path, "answer", a.body)
+		}
+		write(w, a)
 	})
 }
 
-// eventQuery reads the parameters of a request for events.
-func eventQuery(r *http.Request) (EventQuery, error) {
-	values := r.URL.Query()
-	q := EventQuery{Limit: defaultLimit}
-	for name, list := range values {
-		value := list[0]
-		var err error
-		switch name {
-		case "probe":
-			q.Probe = value
-		case "service":
-			q.Service = value
-		case "pid":
-			var pid int64
-			pid, err = strconv.ParseInt(value, 10, 32)
-			q.PID = int32(pid)
-		case "findings":
-			q.Findings, err = strconv.ParseBool(value)
-		case "limit":
-			q.Limit, err = strconv.Atoi(value)
-			if err == nil && (q.Limit < 1 || q.Limit > maxLimit) {
-				err = fmt.Errorf("not between 1 and %d", maxLimit)
-			}
-		default:
-			err = fmt.Errorf("no such parameter")
-		}
-		if err != nil {
-			return q, fmt.Errorf("parameter %s=%q: %w", name, value, err)
-		}
+// index lists the end points.
+func (s *server) index(w http.ResponseWriter, _ *http.Request) {
+	list := v1.List[v1.EndPoint]{}
+	for _, e := range s.endPoints() {
+		list.Items = append(list.Items, e.EndPoint)
 	}
-	return q, nil
+	write(w, ok(list))
 }
 
-func write(w http.ResponseWriter, status int, body any) {
+func (s *server) noEndPoint(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		write(w, refuse(http.StatusMethodNotAllowed, "GET is the only method", "%s %s: nothing can be changed here", r.Method, r.URL.Path))
+		return
+	}
+	write(w, refuse(http.StatusNotFound, "GET /api/v1/ lists what there is", "no such page: %s", r.URL.Path))
+}
+
+func (s *server) healthz(*http.Request) answer { return ok(v1.Status{Status: "ok"}) }
+
+func (s *server) readyz(*http.Request) answer {
+	if !s.Host.Ready() {
+		return answer{status: http.StatusServiceUnavailable, body: v1.Status{Status: "starting"}}
+	}
+	return ok(v1.Status{Status: "ready"})
+}
+
+func ok(body any) answer { return answer{status: http.StatusOK, body: body} }
+
+func refuse(status int, hint, format string, args ...any) answer {
+	return answer{status: status, body: v1.Error{Error: fmt.Sprintf(format, args...), Hint: hint}}
+}
+
+func write(w http.ResponseWriter, a answer) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
+	w.WriteHeader(a.status)
+	// The client may be gone; there is nobody to tell.
+	if a.json != nil {
+		_, _ = w.Write(a.json)
+		return
+	}
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
-	// The client may be gone; there is nobody to tell.
-	_ = encoder.Encode(body)
-}
-
-// localHosts refuses requests whose Host is neither an address nor localhost.
-func localHosts(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host := r.Host
-		if h, _, err := net.SplitHostPort(host); err == nil {
-			host = h
-		}
-		if ip := net.ParseIP(trimBrackets(host)); ip == nil && host != "localhost" && host != "" {
-			write(w, http.StatusMisdirectedRequest, v1.Error{
-				Error: fmt.Sprintf("host %q: not served here", host),
-				Hint:  "use the address, such as 127.0.0.1, or localhost",
-			})
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-func trimBrackets(host string) string {
-	if n := len(host); n > 1 && host[0] == '[' && host[n-1] == ']' {
-		return host[1 : n-1]
-	}
-	return host
+	_ = encoder.Encode(a.body)
 }

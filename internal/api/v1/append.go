@@ -189,3 +189,21 @@ func appendString(dst []byte, s string) []byte {
 	}
 	return append(append(dst, s[from:]...), '"')
 }
+
+// AppendListEnd appends the members of a [List] that follow its items.
+func AppendListEnd(dst []byte, next string, incomplete []string) []byte {
+	if next != "" {
+		dst = appendStringField(dst, "next", next)
+	}
+	if len(incomplete) == 0 {
+		return dst
+	}
+	dst = append(dst, `,"incomplete":[`...)
+	for i, s := range incomplete {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendString(dst, s)
+	}
+	return append(dst, ']')
+}

@@ -1,7 +1,9 @@
 package v1
 
 import (
+	"bytes"
 	"encoding/hex"
+	"encoding/json"
 	"strings"
 	"time"
 
@@ -52,11 +54,55 @@ type Event struct {
 	ContainerID string `json:"container_id,omitempty"`
 	PodUID      string `json:"k8s_pod_uid,omitempty"`
 	// Attributes are the fields that were observed, by their keys.
-	Attributes map[string]any `json:"attributes"`
+	Attributes Attributes `json:"attributes"`
 	// Stack is the call stack that caused the event, innermost first.
 	Stack []Frame `json:"stack,omitempty"`
 	// Findings are what the probe has to say about the event.
 	Findings []Finding `json:"findings,omitempty"`
+}
+
+// Attributes are values by their keys: a string, a []string, a bool, an int64,
+// or a [Time]. A decoded time is a string, as its type is not in the JSON.
+type Attributes map[string]any
+
+// UnmarshalJSON keeps whole numbers exact, however large.
+func (a *Attributes) UnmarshalJSON(text []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	var read map[string]any
+	if err := decoder.Decode(&read); err != nil {
+		return err
+	}
+	for key, value := range read {
+		read[key] = plain(value)
+	}
+	*a = read
+	return nil
+}
+
+// plain returns a decoded value in the types that NewEvent uses, where there
+// is one.
+func plain(value any) any {
+	switch v := value.(type) {
+	case json.Number:
+		if n, err := v.Int64(); err == nil {
+			return n
+		}
+		if f, err := v.Float64(); err == nil {
+			return f
+		}
+	case []any:
+		list := make([]string, 0, len(v))
+		for _, item := range v {
+			s, ok := item.(string)
+			if !ok {
+				return v
+			}
+			list = append(list, s)
+		}
+		return list
+	}
+	return value
 }
 
 // Frame is one call of a stack.
@@ -109,8 +155,8 @@ func NewEvent(e *model.Event) Event {
 	return v
 }
 
-func attributes(e *model.Event) map[string]any {
-	m := make(map[string]any, len(e.Values))
+func attributes(e *model.Event) Attributes {
+	m := make(Attributes, len(e.Values))
 	for i, value := range e.Values {
 		if !value.IsSet() {
 			continue
