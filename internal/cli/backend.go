@@ -4,18 +4,16 @@ import (
 	"context"
 
 	"github.com/goshawk-io/goshawk/internal/agent"
-	"github.com/goshawk-io/goshawk/internal/api"
 	v1 "github.com/goshawk-io/goshawk/internal/api/v1"
 	"github.com/goshawk-io/goshawk/internal/model"
 	"github.com/goshawk-io/goshawk/internal/observe/probes"
 	"github.com/goshawk-io/goshawk/internal/observe/target"
-	"github.com/goshawk-io/goshawk/internal/store/recent"
 )
 
-// backend answers the API from the agent and the recent events.
+// backend is the host as the API sees it.
 type backend struct {
-	agent  *agent.Agent
-	events *recent.Store
+	agent *agent.Agent
+	store *kept
 }
 
 func (b *backend) Ready() bool { return b.agent.Ready() }
@@ -29,20 +27,21 @@ func (b *backend) Probes() []v1.Probe {
 	return list
 }
 
-func (b *backend) Services(ctx context.Context) ([]v1.Service, error) {
+func (b *backend) Processes(ctx context.Context) ([]v1.Process, error) {
 	processes, err := b.agent.Services(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return v1.NewServices(wireProcesses(processes)), nil
+	return wireProcesses(processes), nil
 }
 
-func (b *backend) Events(q api.EventQuery) []v1.Event {
-	list := []v1.Event{}
-	for _, e := range b.events.Select(recent.Query{Probe: q.Probe, Service: q.Service, PID: q.PID, Findings: q.Findings, Limit: q.Limit}) {
-		list = append(list, v1.NewEvent(e))
+// Store adds to what the store knows what never reached it.
+func (b *backend) Store() v1.Store {
+	state := b.store.state()
+	if n := dropped(b.agent)[storeSink]; n > 0 {
+		state.Dropped["queue"] += n
 	}
-	return list
+	return state
 }
 
 func wireProcesses(processes []model.Process) []v1.Process {

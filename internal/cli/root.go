@@ -24,6 +24,6 @@ func sudo() error {
 	if err != nil {
 		return unsupported(fmt.Errorf("find my own executable: %w", err))
 	}
-	args := append([]string{"sudo", "--preserve-env=NO_COLOR,TERM", "--", self}, os.Args[1:]...)
+	args := append([]string{"sudo", "--preserve-env=NO_COLOR,TERM," + tokenVariable, "--", self}, os.Args[1:]...)
 	return unsupported(errors.Join(errors.New("execute sudo"), syscall.Exec(path, args, os.Environ())))
 }

@@ -7,16 +7,13 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 
 	"github.com/goshawk-io/goshawk/internal/agent"
-	"github.com/goshawk-io/goshawk/internal/api"
 	"github.com/goshawk-io/goshawk/internal/export/console"
 	"github.com/goshawk-io/goshawk/internal/export/otlp"
 	"github.com/goshawk-io/goshawk/internal/export/prom"
@@ -25,14 +22,20 @@ import (
 	"github.com/goshawk-io/goshawk/internal/observe/probes"
 	"github.com/goshawk-io/goshawk/internal/pipeline"
 	"github.com/goshawk-io/goshawk/internal/platform"
-	"github.com/goshawk-io/goshawk/internal/store/recent"
 )
 
 // stopTimeout bounds the end of `up` after a signal.
 const stopTimeout = 4 * time.Second
 
+// The names of the sinks that API and UI read from.
+const (
+	storeSink = "store"
+	feedSink  = "feed"
+)
+
 type upOptions struct {
-	listen   string
+	access   accessOptions
+	data     dataOptions
 	ringSize string
 	demo     bool
 }
@@ -40,10 +43,20 @@ type upOptions struct {
 func newUp(env Env) *cobra.Command {
 	var o upOptions
 	cmd := &cobra.Command{
-		Use:   "up [--listen ADDR] [--demo]",
+		Use:   "up [--listen ADDR] [--data DIR] [--demo]",
 		Short: "Observe this host and serve what is seen",
 		Long: `Observe this host: all probes, a live view when stdout is a terminal, and over
-HTTP /metrics (Prometheus), /healthz, /readyz and /api/v1.
+HTTP the web UI at /, the API below /api/v1/, /metrics (Prometheus), /healthz
+and /readyz.
+
+Events are kept in a folder, up to a size and an age, and are there again after
+a restart. When the default folder cannot be written they are kept in memory.
+
+Whoever can connect sees all commands with their arguments. On a loopback
+address that is this machine. For any other address up needs --token-file (or
+the token in ` + tokenVariable + `), or certificates of clients with
+--tls-client-ca. Give --tls-cert and --tls-key as well, or the token crosses
+the network in the clear.
 
 Spans and metrics go to an OpenTelemetry collector when an
 OTEL_EXPORTER_OTLP_ENDPOINT variable names one; the standard variables apply.
@@ -56,6 +69,8 @@ When not root, up says so and executes itself through sudo.
 Exit codes: 0 stopped, 2 bad usage, 3 this host cannot, 4 internal failure.`,
 		Example: `  goshawk up
   goshawk up --demo
+  goshawk up --data /srv/goshawk --data-size 10GiB --data-age 168h
+  goshawk up --listen :7788 --token-file token --tls-cert cert.pem --tls-key key.pem
   OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 goshawk up`,
 		Args: exactArgs(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -63,7 +78,8 @@ Exit codes: 0 stopped, 2 bad usage, 3 this host cannot, 4 internal failure.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.listen, "listen", "127.0.0.1:7788", "serve HTTP on this loopback `ADDR`; port 0 takes a free one")
+	o.access.flags(f)
+	o.data.flags(f)
 	f.StringVar(&o.ringSize, "ring-size", "", "size of each probe's ring buffer in the kernel, such as 4MiB")
 	f.BoolVar(&o.demo, "demo", false, "run a demo service and its load beside")
 	return cmd
@@ -74,21 +90,30 @@ func runUp(ctx context.Context, env Env, o upOptions) error {
 	if err != nil {
 		return usageError("write a number with KiB or MiB, such as 4MiB", "up: --ring-size %q: %w", o.ringSize, err)
 	}
-	if err := checkLoopback(o.listen); err != nil {
+	size, err := o.data.check()
+	if err != nil {
+		return err
+	}
+	who, err := o.access.read(env)
+	if err != nil {
 		return err
 	}
 	if err := becomeRoot(env); err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", o.listen)
+	listener, err := net.Listen("tcp", o.access.listen)
 	if err != nil {
-		return usageError("choose another address with --listen, such as 127.0.0.1:0", "up: listen on %s: %w", o.listen, err)
+		return usageError("choose another address with --listen, such as 127.0.0.1:0", "up: listen on %s: %w", o.access.listen, err)
 	}
 	defer listener.Close()
 	log := env.logger()
 	if env.Width() > 0 {
 		// The live view owns the terminal; what it cannot show is in the API.
 		log = slog.New(slog.DiscardHandler)
+	}
+	store, err := openData(ctx, o.data, size, o.demo, log)
+	if err != nil {
+		return err
 	}
 	stats, err := probe.EnableCost()
 	if err != nil {
@@ -100,25 +125,29 @@ func runUp(ctx context.Context, env Env, o upOptions) error {
 		Log: log, Probes: probes.All(), Partial: true, Probe: probe.Options{RingBytes: ring},
 	})
 	if err != nil {
-		return err
+		return errors.Join(err, store.close())
 	}
 	defer a.Close()
-	return serveUp(ctx, env, o, a, listener, log)
+	return errors.Join(serveUp(ctx, env, o, a, store, listener, who, log), store.close())
 }
 
 // serveUp connects the agent to its sinks and runs everything until ctx is
 // done.
-func serveUp(ctx context.Context, env Env, o upOptions, a *agent.Agent, listener net.Listener, log *slog.Logger) error {
+func serveUp(ctx context.Context, env Env, o upOptions, a *agent.Agent, store *kept, listener net.Listener, who access, log *slog.Logger) error {
 	registry := prometheus.NewRegistry()
 	metrics, err := prom.New(registry, schemas()...)
 	if err != nil {
 		return fmt.Errorf("up: %w", err)
 	}
 	registry.MustRegister(prom.Health(a.Health, func() map[string]uint64 { return dropped(a) }),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
-	events := recent.New(0)
+		prom.Store((&backend{agent: a, store: store}).Store), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
+	web := newSite(a, store, registry, listener, who, log)
 	a.Pipeline.AddDirect(metrics.Consume)
-	a.Pipeline.AddQueued(pipeline.Queued{Name: "recent", Accept: ended, Consume: events.Add})
+	a.Pipeline.AddQueued(pipeline.Queued{Name: storeSink, Accept: ended, Consume: store.add})
+	a.Pipeline.AddQueued(pipeline.Queued{
+		Name: feedSink, Consume: web.feed.Add,
+		Accept: func(e *model.Event) bool { return ended(e) && web.feed.Wanted() },
+	})
 	stopOTLP, err := exportOTLP(ctx, env, a, registry, log)
 	if err != nil {
 		return err
@@ -130,15 +159,11 @@ func serveUp(ctx context.Context, env Env, o upOptions, a *agent.Agent, listener
 
 	run, stop := context.WithCancel(ctx)
 	defer stop()
-	server := &http.Server{
-		Handler:           api.New(&backend{agent: a, events: events}, promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true})),
-		ReadHeaderTimeout: 10 * time.Second,
-	}
 	serving := make(chan error, 1)
-	go func() { serving <- server.Serve(listener) }()
+	go func() { serving <- web.serve() }()
 	demo := startDemo(run, env, o.demo, log)
-	drawn := startConsole(run, env, state, a, upTitle(o, listener))
-	log.Info("observing this host", "url", "http://"+listener.Addr().String(), "demo", o.demo)
+	drawn := startConsole(run, env, state, a, upTitle(o, web.url, store.state().Kind))
+	log.Info("observing this host", "url", web.url, "demo", o.demo, "store", store.state().Kind)
 
 	running := make(chan error, 1)
 	go func() { running <- a.Run(run) }()
@@ -149,17 +174,21 @@ func serveUp(ctx context.Context, env Env, o upOptions, a *agent.Agent, listener
 		failure = fmt.Errorf("up: serve on %s: %w", listener.Addr(), err)
 	}
 	stop()
+	web.feed.Close()
 	failure = errors.Join(failure, <-running, <-demo)
 	<-drawn
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
 	stopOTLP(ending)
-	server.Close()
+	web.stop(ending)
 	return failure
 }
 
-func upTitle(o upOptions, listener net.Listener) string {
-	title := "goshawk up   http://" + listener.Addr().String()
+func upTitle(o upOptions, url, kind string) string {
+	title := "goshawk up   " + url
+	if kind == "memory" {
+		title += "   events are kept in memory only"
+	}
 	if o.demo {
 		title += "   DEMO: the service \"shop\" is Goshawk's own and misbehaves on purpose"
 	}
@@ -224,23 +253,6 @@ func startConsole(ctx context.Context, env Env, state *console.State, a *agent.A
 		})
 	}()
 	return done
-}
-
-// checkLoopback refuses addresses that other hosts can reach: commands and
-// their arguments are served without asking who wants to know.
-func checkLoopback(listen string) error {
-	const hint = "listen on 127.0.0.1 or [::1], and put a proxy that authenticates in front"
-	host, _, err := net.SplitHostPort(listen)
-	if err != nil {
-		return usageError("write ADDRESS:PORT, such as 127.0.0.1:7788", "up: --listen %q: %w", listen, err)
-	}
-	if host == "localhost" {
-		return nil
-	}
-	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
-		return usageError(hint, "up: --listen %q: is not a loopback address", listen)
-	}
-	return nil
 }
 
 // becomeRoot replaces a process without privilege by itself under sudo.

@@ -55,7 +55,7 @@ func (b *bench) observers(names []string) ([]observer, error) {
 			o.command = append([]string{b.goshawk, "watch", "exec", "--all", "--json"}, b.goshawkArgs...)
 			o.count = countEvents
 		case "up":
-			o.command = []string{b.goshawk, "up", "--listen", "127.0.0.1:17788"}
+			o.command = []string{b.goshawk, "up", "--listen", "127.0.0.1:17788", "--data", filepath.Join(b.dir, "events")}
 			o.ready = "http://127.0.0.1:17788/readyz"
 			o.count = countLines
 		case "bpftrace":

@@ -44,10 +44,11 @@ func runScripts(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
 		Dir: dir,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"code":     expectCode,
-			"jsonl":    expectJSONLines,
-			"observed": waitObserved,
-			"appears":  waitAppears,
+			"appears":     waitAppears,
+			"certificate": writeCertificate,
+			"code":        expectCode,
+			"jsonl":       expectJSONLines,
+			"observed":    waitObserved,
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PID", strconv.Itoa(os.Getpid()))

@@ -1,11 +1,15 @@
 package script
 
 import (
+	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/goshawk-io/goshawk/internal/api/v1/client"
 	"github.com/goshawk-io/goshawk/internal/testutil"
 )
 
@@ -69,31 +74,142 @@ func TestUp_killedLeavesNothing(t *testing.T) {
 	second.stop(t)
 }
 
+// TestUp_keepsEvents kills an agent and asks the next one what it saw.
+func TestUp_keepsEvents(t *testing.T) {
+	testutil.RequireBPF(t)
+	data := t.TempDir()
+	first := startUp(t, "--data", data)
+	id := ownCommand(t, first)
+	// What an answer has is in a file.
+	if body := get(t, first.url+"/api/v1/store", http.StatusOK); !regexp.MustCompile(`"kind":"sqlite".*"kept":[1-9]`).MatchString(body) {
+		t.Errorf("the store is %s", body)
+	}
+	first.Signal(syscall.SIGKILL)
+	first.Wait()
+	second := startUp(t, "--data", data)
+	if body := get(t, second.url+"/api/v1/events/"+id, http.StatusOK); !strings.Contains(body, `"id":"`+id+`"`) {
+		t.Errorf("the event is %s", body)
+	}
+	if body := get(t, second.url+"/api/v1/waterfall?root="+id, http.StatusOK); !strings.Contains(body, `"id":"`+id+`"`) {
+		t.Errorf("its waterfall is %s", body)
+	}
+	metrics := get(t, second.url+"/metrics", http.StatusOK)
+	for _, line := range []string{`goshawk_store_files [1-9]`, `goshawk_store_events_kept_total `, `goshawk_store_errors 0`} {
+		if !regexp.MustCompile(`(?m)^` + line).MatchString(metrics) {
+			t.Errorf("/metrics lacks %s", line)
+		}
+	}
+
+	out, err := exec.Command(buildGoshawk(t), "up", "--listen", "127.0.0.1:0", "--data", data).CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 2 || !strings.Contains(string(out), fmt.Sprintf("in use by process %d\nhint: stop that one, or choose another folder with --data", second.PID)) {
+		t.Errorf("a second agent on the folder: %v, %s", err, out)
+	}
+	second.stop(t)
+}
+
+// ownCommand runs a command and waits until the agent keeps it; it returns the
+// event's id.
+func ownCommand(t *testing.T, up *agentProcess) (id string) {
+	t.Helper()
+	if err := exec.Command("sh", "-c", "exit 3").Run(); err == nil {
+		t.Fatal("sh does not exit with 3")
+	}
+	waitUntil(t, 30*time.Second, func() (bool, string) {
+		body := get(t, fmt.Sprintf("%s/api/v1/events?probe=exec&failed=true&where=process.exit.code=3&where=process.parent_pid=%d", up.url, os.Getpid()), http.StatusOK)
+		m := regexp.MustCompile(`^{"items":\[{"id":"([^"]+)"`).FindStringSubmatch(body)
+		if m != nil {
+			id = m[1]
+		}
+		return m != nil, body
+	})
+	return id
+}
+
+// TestUp_streams listens to live events.
+func TestUp_streams(t *testing.T) {
+	testutil.RequireBPF(t)
+	up := startUp(t)
+	response, err := http.Get(up.url + "/api/v1/events/stream?probe=exec&failed=true&text=streamed-command")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if err := exec.Command("sh", "-c", "exit 4 # streamed-command").Run(); err == nil {
+		t.Fatal("sh does not exit with 4")
+	}
+	lines := bufio.NewScanner(response.Body)
+	for lines.Scan() && !strings.HasPrefix(lines.Text(), "data: ") {
+	}
+	if !strings.Contains(lines.Text(), `"process.exit.code":4`) {
+		t.Errorf("the stream says %q, %v", lines.Text(), lines.Err())
+	}
+	up.stop(t)
+	for lines.Scan() {
+		if lines.Text() != "" {
+			t.Errorf("the stream goes on: %q", lines.Text())
+		}
+	}
+}
+
+// TestUp_asksForAToken listens where other machines could connect.
+func TestUp_asksForAToken(t *testing.T) {
+	testutil.RequireBPF(t)
+	const token = "a-token-of-some-length"
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	up := startUp(t, "--listen", "0.0.0.0:0", "--token-file", file)
+	get(t, up.url+"/api/v1/probes", http.StatusUnauthorized)
+	get(t, up.url+"/healthz", http.StatusOK)
+	authorised := client.New(client.Options{Base: up.url, Token: token})
+	if list, err := authorised.Probes(t.Context()); err != nil || len(list.Items) == 0 {
+		t.Errorf("with the token: %v, %v", list, err)
+	}
+	if strings.Contains(up.Stderr(), token) {
+		t.Errorf("the log has the token: %s", up.Stderr())
+	}
+	up.stop(t)
+}
+
 // agentProcess is a running `goshawk up`.
 type agentProcess struct {
 	*testutil.Target
 	url string
 }
 
+// startUp starts an agent on a free port. Without --data or --demo it keeps its
+// events in a folder of the test.
 func startUp(t *testing.T, args ...string) *agentProcess {
 	t.Helper()
-	path := testutil.BuildGo(t, testutil.Dir("../../cmd/goshawk"), testutil.BuildOptions{Env: []string{"CGO_ENABLED=0"}})
-	up := &agentProcess{Target: testutil.StartTarget(t, path, append([]string{"up", "--listen", "127.0.0.1:0"}, args...)...)}
-	address := regexp.MustCompile(`url=(http://127\.0\.0\.1:\d+)`)
+	if !slices.Contains(args, "--data") && !slices.Contains(args, "--demo") {
+		args = append(args, "--data", t.TempDir())
+	}
+	if !slices.Contains(args, "--listen") {
+		args = append(args, "--listen", "127.0.0.1:0")
+	}
+	up := &agentProcess{Target: testutil.StartTarget(t, buildGoshawk(t), append([]string{"up"}, args...)...)}
+	address := regexp.MustCompile(`url=http://\S+:(\d+) `)
 	waitUntil(t, 30*time.Second, func() (bool, string) {
 		m := address.FindStringSubmatch(up.Stderr())
 		if m == nil {
 			return false, up.Stderr()
 		}
-		up.url = m[1]
+		up.url = "http://127.0.0.1:" + m[1]
 		response, err := http.Get(up.url + "/readyz")
 		if err != nil {
 			return false, err.Error()
 		}
 		response.Body.Close()
-		return response.StatusCode == http.StatusOK, response.Status
+		return response.StatusCode != http.StatusServiceUnavailable, response.Status
 	})
 	return up
+}
+
+func buildGoshawk(t *testing.T) string {
+	t.Helper()
+	return testutil.BuildGo(t, testutil.Dir("../../cmd/goshawk"), testutil.BuildOptions{Env: []string{"CGO_ENABLED=0"}})
 }
 
 // stop ends the agent as a service manager does and expects a clean end.

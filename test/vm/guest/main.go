@@ -183,7 +183,7 @@ func tcp() Step {
 }
 
 func up() Step {
-	return during("up", exec.Command(goshawk, "up", "--listen", listen), func(s *Step) error {
+	return during("up", exec.Command(goshawk, "up", "--listen", listen, "--data", "/events"), func(s *Step) error {
 		if err := runVictim(s); err != nil {
 			return err
 		}
