@@ -113,9 +113,23 @@ func TestPages_nameNoOtherHost(t *testing.T) {
 	f := plainAPI()
 	h := serve(f)
 	for _, address := range pages(f) {
-		if found := leadsOut().FindString(get(t, h, address).body.String()); found != "" {
+		page := withoutData(get(t, h, address).body.String())
+		if found := leadsOut().FindString(page); found != "" {
 			t.Errorf("%s asks another host: %q", address, found)
 		}
+	}
+}
+
+// withoutData leaves out the data of drawings, which ask nothing.
+func withoutData(page string) string {
+	var b strings.Builder
+	for {
+		before, rest, ok := strings.Cut(page, `<script type="application/json">`)
+		b.WriteString(before)
+		if !ok {
+			return b.String()
+		}
+		_, page, _ = strings.Cut(rest, "</script>")
 	}
 }
 

@@ -127,6 +127,8 @@ type Chart struct {
 	// that is kept.
 	Src  string
 	Data any
+	// Note is a sentence about what is counted.
+	Note string
 	// Live is where a script hears that there are new data; empty when there
 	// will be none.
 	Live string

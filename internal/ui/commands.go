@@ -44,6 +44,7 @@ func (s *server) commands(r *http.Request) (*Page, error) {
 	}
 	c.Chart = newRateChart("rate", "Commands over time", encode("/api/v1/rollups", f.rollups(w).Values()), sums.Items, w, now)
 	c.Chart.Data, c.Chart.Live = sums, liveChart(f, to.Sub(from))
+	c.Chart.Note = chartNote(f)
 	c.Lacks = append(c.Lacks, sums.Incomplete...)
 	if f.View == "tree" {
 		tree, err := s.api.Waterfall(ctx, q, "")
@@ -65,6 +66,15 @@ func (s *server) commands(r *http.Request) (*Page, error) {
 		c.Next = f.Next(list.Next)
 	}
 	return &Page{View: "commands", Nav: "commands", Title: "Commands", Body: c}, nil
+}
+
+// chartNote says that a chart knows of no condition but service and time.
+func chartNote(f *Filter) string {
+	q := f.Query
+	if !q.Failed && !q.Findings && q.Rule == "" && q.Text == "" && q.PID == 0 && q.MinDuration == 0 && len(q.Where) == 0 {
+		return ""
+	}
+	return "The chart counts everything of this service and time; the other conditions do not apply to it."
 }
 
 // liveChart is where a chart hears of news; a long time hardly changes.

@@ -54,7 +54,7 @@ func (s *server) events(r *http.Request) (*Page, error) {
 	}
 	e := Events{Filter: f, Heading: strings.ToUpper(q.Probe) + " events", Lacks: slices.Concat(sums.Incomplete, list.Incomplete)}
 	e.Chart = newRateChart("rate", e.Heading+" over time", encode("/api/v1/rollups", f.rollups(w).Values()), sums.Items, w, now)
-	e.Chart.Data, e.Chart.Live = sums, liveChart(f, to.Sub(from))
+	e.Chart.Data, e.Chart.Live, e.Chart.Note = sums, liveChart(f, to.Sub(from)), chartNote(f)
 	var fields []v1.Field
 	if i := slices.IndexFunc(probes.Items, func(p v1.Probe) bool { return p.Name == q.Probe }); i >= 0 {
 		fields, e.Summary = probes.Items[i].Fields, probes.Items[i].Summary

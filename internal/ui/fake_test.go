@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -46,8 +47,24 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve returns the pages over a fake.
 func serve(f *fakeAPI) http.Handler {
-	return New(Options{API: client.New(client.Options{Transport: client.InProcess(f)}), Version: "v0.0.0-test", Now: testNow})
+	l := loadOnce()
+	if l.err != nil {
+		panic(l.err)
+	}
+	return newHandler(Options{API: client.New(client.Options{Transport: client.InProcess(f)}), Version: "v0.0.0-test", Now: testNow}, l.assets, l.views)
 }
+
+type loaded struct {
+	assets *assets
+	views  map[string]*view
+	err    error
+}
+
+// loadOnce spares each test the compression of all assets.
+var loadOnce = sync.OnceValue(func() loaded {
+	a, views, err := load()
+	return loaded{a, views, err}
+})
 
 // get asks for a page.
 func get(t testing.TB, h http.Handler, address string, header ...string) *response {

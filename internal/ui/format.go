@@ -173,10 +173,14 @@ func sameDay(t time.Time, year int, month time.Month, day int) bool {
 
 // age renders how long ago t was.
 func age(t, now time.Time) string {
-	if d := now.Sub(t); d > time.Second {
-		return duration(int64(d.Round(time.Second)))
+	d := now.Sub(t)
+	switch {
+	case d <= time.Second:
+		return "1 s"
+	case d >= 10*time.Minute:
+		return duration(int64(d.Round(time.Minute)))
 	}
-	return "1 s"
+	return duration(int64(d.Round(time.Second)))
 }
 
 // commandLine joins arguments as a shell reads them, so that a copy of it runs.

@@ -92,15 +92,15 @@ func (s *server) overview(r *http.Request) (*Page, error) {
 
 // activity is what a service did.
 type activity struct {
-	name             string
-	processes        []v1.Process
-	commands         []float64
-	findings         []float64
-	count, failed    uint64
-	found            uint64
-	perSecond        float64
-	since            time.Time
-	versions, builds []string
+	name          string
+	processes     []v1.Process
+	commands      []float64
+	findings      []float64
+	count, failed uint64
+	found         uint64
+	perSecond     float64
+	since         time.Time
+	versions      []string
 }
 
 // newOverview joins what runs with what was seen, by the service's name.

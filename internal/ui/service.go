@@ -194,7 +194,7 @@ func siteRow(service string, r *v1.Rollup, f *Filter, span time.Duration) Row {
 		return link("/commands", pairs...)
 	}
 	at := newSite(r.Group[keyFunction], r.Group[keyFile], r.Group[keyLine])
-	first := Cell{Kind: "two", ID: "site-" + url.PathEscape(at.Func+"-"+at.Line+"-"+r.Group[keyName]), Text: at.Short, Sub: at.At(), Title: at.Whole(), Href: where(), Class: "main"}
+	first := Cell{Kind: "two", ID: "site-" + url.PathEscape(at.Func+"-"+at.File+"-"+at.Line+"-"+r.Group[keyName]), Text: at.Short, Sub: at.At(), Title: at.Whole(), Href: where(), Class: "main"}
 	if at.Func == "" {
 		first.Text, first.Sub, first.Title = "no call site", "no Go stack was seen", ""
 	}
@@ -208,9 +208,9 @@ func siteRow(service string, r *v1.Rollup, f *Filter, span time.Duration) Row {
 
 // peer is the other end of TCP connections.
 type peer struct {
-	role, address, port                      string
-	connects, failed, resets, resent, others uint64
-	p50, p99                                 int64
+	role, address, port              string
+	connects, failed, resets, resent uint64
+	p50, p99                         int64
 }
 
 // peerTable shows TCP events by the other end.

@@ -35,23 +35,33 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 // and parses everything once. It panics when what is embedded is broken, which
 // a test would have found.
 func New(o Options) http.Handler {
+	a, views, err := load()
+	if err != nil {
+		panic(err)
+	}
+	return newHandler(o, a, views)
+}
+
+// load reads what is embedded.
+func load() (*assets, map[string]*view, error) {
+	files, err := fs.Sub(assetFiles, "assets")
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err := loadAssets(files)
+	if err != nil {
+		return nil, nil, err
+	}
+	views, err := parseViews(a)
+	return a, views, err
+}
+
+func newHandler(o Options, a *assets, views map[string]*view) http.Handler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
-	}
-	files, err := fs.Sub(assetFiles, "assets")
-	if err != nil {
-		panic(err)
-	}
-	a, err := loadAssets(files)
-	if err != nil {
-		panic(err)
-	}
-	views, err := parseViews(a)
-	if err != nil {
-		panic(err)
 	}
 	s := &server{api: o.API, version: o.Version, now: o.Now, log: o.Log, assets: a, views: views}
 	mux := http.NewServeMux()
