@@ -26,7 +26,7 @@ type Commands struct {
 
 func (s *server) commands(r *http.Request) (*Page, error) {
 	ctx, now := r.Context(), s.now()
-	f, err := readFilter(r.URL, now, probeExec)
+	f, err := s.filter(r, probeExec)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +151,7 @@ func commandRow(r *v1.Record, now time.Time) Row {
 		service = Cell{Kind: "text", Text: unknown, Class: "muted none", Title: "no Go service ran it"}
 	}
 	row.Cells = []Cell{
-		{Kind: "time", When: newWhen(v1.Time(ended(&r.Event)), now)}, service, commandCell(r), siteCell(siteOf(r.Attributes)),
+		{Kind: "time", When: newWhen(v1.Time(ended(&r.Event)), now)}, service, commandCell(r), siteCell(siteOf(r.Attributes), text(r.Attributes, keyParent)),
 		numCell(durationOr(r.DurationNS)), {Kind: "outcome", Outcome: outcome}, {Kind: "badges", Badges: findingBadges(r.Findings)},
 	}
 	return row

@@ -22,7 +22,7 @@ type Events struct {
 
 func (s *server) events(r *http.Request) (*Page, error) {
 	ctx, now := r.Context(), s.now()
-	f, err := readFilter(r.URL, now, "")
+	f, err := s.filter(r, "")
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"cmp"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -9,7 +11,8 @@ import (
 	v1 "github.com/goshawk-io/goshawk/internal/api/v1"
 )
 
-// defaultSpan is the time that a page shows when its URL names none.
+// defaultSpan is the time that a page shows when its URL names none, and there
+// is as much.
 const defaultSpan = time.Hour
 
 // pageSize is how many rows a page of a table has.
@@ -27,7 +30,24 @@ type Filter struct {
 	Live bool
 	// Services are suggested, Rules offered.
 	Services, Rules []string
-	now             time.Time
+	// Usual is the time that is shown when the URL names none; 0 means
+	// defaultSpan.
+	Usual time.Duration
+	now   time.Time
+}
+
+// usualSpan returns the shortest of the usual times that holds all there is, so
+// that a page of an agent that just began is not mostly empty.
+func usualSpan(oldest *v1.Time, now time.Time) time.Duration {
+	if oldest == nil {
+		return defaultSpan
+	}
+	for _, span := range []time.Duration{5 * time.Minute, 15 * time.Minute} {
+		if now.Sub(time.Time(*oldest)) < span {
+			return span
+		}
+	}
+	return defaultSpan
 }
 
 // ownParameters are the page's, not the API's.
@@ -59,6 +79,20 @@ func readFilter(r *url.URL, now time.Time, probe string) (*Filter, error) {
 	if !q.To.IsZero() || q.After != "" || q.Order != v1.OrderNewest {
 		f.Live = false
 	}
+	return f, nil
+}
+
+// filter reads the filter of a page whose URL may leave the time open.
+func (s *server) filter(r *http.Request, probe string) (*Filter, error) {
+	f, err := readFilter(r.URL, s.now(), probe)
+	if err != nil || !f.Query.From.IsZero() {
+		return f, err
+	}
+	state, err := s.api.Store(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	f.Usual = usualSpan(state.Oldest, f.now)
 	return f, nil
 }
 
@@ -103,7 +137,7 @@ func canonical(values url.Values) (url.Values, bool) {
 func (f *Filter) span() (q v1.EventQuery, from, to time.Time) {
 	q = f.Query
 	if q.From.IsZero() {
-		q.From = v1.Moment{Ago: defaultSpan}
+		q.From = v1.Moment{Ago: cmp.Or(f.Usual, defaultSpan)}
 		if !q.To.IsZero() {
 			q.From = v1.Moment{At: q.To.Resolve(f.now).Add(-defaultSpan)}
 		}

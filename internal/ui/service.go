@@ -40,12 +40,12 @@ type Range struct {
 func (s *server) service(r *http.Request) (*Page, error) {
 	ctx, now := r.Context(), s.now()
 	name := r.PathValue("name")
-	f, err := readFilter(r.URL, now, "")
+	f, err := s.filter(r, "")
 	if err != nil {
 		return nil, err
 	}
 	f.Query = v1.EventQuery{From: f.Query.From, To: f.Query.To}
-	_, from, to := f.span()
+	asked, from, to := f.span()
 	service, err := s.api.Service(ctx, name)
 	var refused *client.Error
 	gone := errors.As(err, &refused) && refused.Status == http.StatusNotFound
@@ -53,10 +53,7 @@ func (s *server) service(r *http.Request) (*Page, error) {
 		return nil, err
 	}
 	w := newWindow(from, to)
-	q := v1.RollupQuery{Probe: probeExec, Service: name, From: f.Query.From, To: f.Query.To, Step: w.step}
-	if q.From.IsZero() {
-		q.From = v1.Moment{Ago: defaultSpan}
-	}
+	q := v1.RollupQuery{Probe: probeExec, Service: name, From: asked.From, To: asked.To, Step: w.step}
 	overTime, err := s.api.Rollups(ctx, q)
 	if err != nil {
 		return nil, err
@@ -103,9 +100,10 @@ func (s *server) service(r *http.Request) (*Page, error) {
 // ranges are the times that a page without a form offers.
 func ranges(f *Filter) []Range {
 	var list []Range
+	usual := v1.Moment{Ago: cmp.Or(f.Usual, defaultSpan)}.String()
 	for _, o := range f.Ranges() {
 		from := o.Value
-		if from == "-1h" {
+		if from == usual && f.Query.From.IsZero() {
 			from = ""
 		}
 		list = append(list, Range{Text: strings.TrimPrefix(o.Value, "-"), Href: link(f.Path, "from", from), Current: o.Selected})
@@ -186,7 +184,11 @@ func siteTable(service string, rollups []v1.Rollup, f *Filter, span time.Duratio
 func siteRow(service string, r *v1.Rollup, f *Filter, span time.Duration) Row {
 	where := func(more ...string) string {
 		pairs := append([]string{"service", service, "from", f.Query.From.String(), "to", f.Query.To.String()}, more...)
-		for _, key := range []string{keyFunction, keyLine, keyName} {
+		keys := []string{keyFunction, keyLine, keyName}
+		if r.Group[keyFunction] == "" {
+			keys = []string{keyParent, keyName}
+		}
+		for _, key := range keys {
 			if value := r.Group[key]; value != "" {
 				pairs = append(pairs, "where", key+"="+value)
 			}
@@ -194,9 +196,9 @@ func siteRow(service string, r *v1.Rollup, f *Filter, span time.Duration) Row {
 		return link("/commands", pairs...)
 	}
 	at := newSite(r.Group[keyFunction], r.Group[keyFile], r.Group[keyLine])
-	first := Cell{Kind: "two", ID: "site-" + url.PathEscape(at.Func+"-"+at.File+"-"+at.Line+"-"+r.Group[keyName]), Text: at.Short, Sub: at.At(), Title: at.Whole(), Href: where(), Class: "main"}
+	first := Cell{Kind: "two", ID: "site-" + url.PathEscape(at.Func+"-"+at.File+"-"+at.Line+"-"+r.Group[keyParent]+"-"+r.Group[keyName]), Text: at.Short, Sub: at.At(), Title: at.Whole(), Href: where(), Class: "main"}
 	if at.Func == "" {
-		first.Text, first.Sub, first.Title = "no call site", "no Go stack was seen", ""
+		first.Text, first.Sub, first.Title = orWord(visible(r.Group[keyParent]), "unknown"), "ran it, not a line of Go", ""
 	}
 	runs := visible(r.Group[keyName])
 	return Row{Cells: []Cell{

@@ -102,9 +102,13 @@ func findingsCell(n uint64, href string) Cell {
 	return c
 }
 
-func siteCell(s site) Cell {
-	if s.Func == "" {
+// siteCell shows the line of code that ran a command, or else the program.
+func siteCell(s site, parent string) Cell {
+	switch {
+	case s.Func == "" && parent == "":
 		return Cell{Kind: "text", Text: unknown, Class: "muted none wide", Title: "no Go stack was seen"}
+	case s.Func == "":
+		return Cell{Kind: "text", Text: "by " + visible(parent), Class: "muted wide", Title: visible(parent) + " ran it, not a line of Go"}
 	}
 	return Cell{Kind: "two", Text: s.Short, Sub: s.At(), Title: s.Whole(), Class: "wide"}
 }

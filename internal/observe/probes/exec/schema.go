@@ -45,7 +45,7 @@ func Schema() *model.Schema {
 		Metrics: metrics(),
 		Failure: "error.type",
 		Span:    &model.Span{Kind: model.SpanClient, Name: "process.executable.name"},
-		Groups:  []string{"process.executable.name", "code.function.name", "code.file.path", "code.line.number"},
+		Groups:  []string{"process.executable.name", "code.function.name", "code.file.path", "code.line.number", "goshawk.parent.executable.name"},
 	}
 }
 
