@@ -6,7 +6,7 @@ import { colorsOf } from "./colors.js";
 import { make } from "./dom.js";
 import { DataElement } from "./element.js";
 import { clock, day, duration, rate, UNKNOWN } from "./format.js";
-import { asked, range, seriesOf, summary } from "./series.js";
+import { asked, isolated, range, seriesOf, summary } from "./series.js";
 import { logTicks, multiples, roundStep, timeStep } from "./ticks.js";
 
 /** @typedef {{name: string, words: string, token: "accent" | "bad" | "warn" | "muted" | "cpu" | "run-delay", dash: number[], fill?: boolean, width: number}} Look */
@@ -176,7 +176,8 @@ export class Chart extends DataElement {
         return {
           label: look.words, stroke: c[look.token], width: look.width, dash: look.dash,
           fill: look.fill ? faded(c[look.token]) : undefined, paths: this.kind === "rate" ? stepped : undefined,
-          points: { show: this.kind === "duration" ? undefined : false, size: 4 }, spanGaps: false,
+          spanGaps: false,
+          points: { show: false, size: 5, fill: c[look.token], filter: (/** @type {any} */ u, /** @type {number} */ i) => (this.kind === "duration" ? isolated(u.data[i]) : null) },
         };
       })],
       axes: [

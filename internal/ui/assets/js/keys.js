@@ -47,7 +47,7 @@ function rowLinks(table) {
   /** @type {HTMLElement[]} */
   const links = [];
   for (const row of table.querySelectorAll("tbody tr")) {
-    const link = row.querySelector("a[href]");
+    const link = row.querySelector("td.main a[href]") ?? row.querySelector("a[href]");
     if (link instanceof HTMLElement && link.offsetParent !== null) links.push(link);
   }
   return links;

@@ -169,6 +169,17 @@ export function range(lines) {
 }
 
 /**
+ * Returns which values have none beside them: a line does not show them.
+ * @param {(number | null | undefined)[]} line
+ * @returns {number[]}
+ */
+export function isolated(line) {
+  /** @param {number} i */
+  const there = (i) => line[i] !== null && line[i] !== undefined;
+  return line.flatMap((_, i) => (there(i) && !there(i - 1) && !there(i + 1) ? [i] : []));
+}
+
+/**
  * Says what a chart shows, for those who hear it.
  * @param {Series} series
  * @param {"rate" | "duration"} kind
