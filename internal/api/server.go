@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -142,7 +143,11 @@ func (s *server) bounded(serve func(*http.Request) answer) http.Handler {
 		if a.status == http.StatusInternalServerError && r.Context().Err() == nil {
 			s.Log.Error("an answer failed", "path", r.URL.Path, "answer", a.body)
 		}
-		write(w, a)
+		setHeader(w)
+		text := compress(w, r, a.text())
+		w.WriteHeader(a.status)
+		// The client may be gone; there is nobody to tell.
+		_, _ = w.Write(text)
 	})
 }
 
@@ -179,17 +184,31 @@ func refuse(status int, hint, format string, args ...any) answer {
 	return answer{status: status, body: v1.Error{Error: fmt.Sprintf(format, args...), Hint: hint}}
 }
 
+// write writes a refusal, or another short answer.
 func write(w http.ResponseWriter, a answer) {
+	setHeader(w)
+	w.WriteHeader(a.status)
+	// The client may be gone; there is nobody to tell.
+	_, _ = w.Write(a.text())
+}
+
+func setHeader(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(a.status)
-	// The client may be gone; there is nobody to tell.
+}
+
+// text returns the answer as JSON.
+func (a answer) text() []byte {
 	if a.json != nil {
-		_, _ = w.Write(a.json)
-		return
+		return a.json
 	}
-	encoder := json.NewEncoder(w)
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(a.body)
+	if err := encoder.Encode(a.body); err != nil {
+		// The types of v1 can all be encoded.
+		panic(fmt.Errorf("encode %T: %w", a.body, err))
+	}
+	return b.Bytes()
 }

@@ -24,6 +24,9 @@ const styleName = "goshawk.css"
 // mainScript imports every other module.
 const mainScript = "js/main.js"
 
+// earlyScript runs before anything is drawn, and is no module.
+const earlyScript = "js/themeearly.js"
+
 func styleParts() []string {
 	return []string{"vendor/uPlot.min.css", "css/tokens.css", "css/frame.css", "css/parts.css", "css/elements.css", "css/charts.css"}
 }
@@ -132,6 +135,11 @@ func (a *assets) names(prefix string) []string {
 	}
 	slices.Sort(list)
 	return list
+}
+
+// modules returns the modules that a page will want.
+func (a *assets) modules() []string {
+	return slices.DeleteFunc(a.names("js/"), func(name string) bool { return name == earlyScript })
 }
 
 // url returns the address of a file, which never changes its content.

@@ -37,15 +37,6 @@ func (s *server) commands(r *http.Request) (*Page, error) {
 	}
 	f.Services, f.Rules = serviceNames(services.Items), execRules()
 	c := Commands{Filter: f, Lacks: services.Incomplete, AsOf: newDay(v1.Time(now), now)}
-	w := newWindow(from, to)
-	sums, err := s.api.Rollups(ctx, f.rollups(w))
-	if err != nil {
-		return nil, err
-	}
-	c.Chart = newRateChart("rate", "Commands over time", encode("/api/v1/rollups", f.rollups(w).Values()), sums.Items, w, now)
-	c.Chart.Data, c.Chart.Live = sums, liveChart(f, to.Sub(from))
-	c.Chart.Note = chartNote(f)
-	c.Lacks = append(c.Lacks, sums.Incomplete...)
 	if f.View == "tree" {
 		tree, err := s.api.Waterfall(ctx, q, "")
 		if err != nil {
@@ -56,6 +47,15 @@ func (s *server) commands(r *http.Request) (*Page, error) {
 		c.Tree = &view
 		return &Page{View: "commands", Nav: "commands", Title: "Commands", Body: c}, nil
 	}
+	w := newWindow(from, to)
+	sums, err := s.api.Rollups(ctx, f.rollups(w))
+	if err != nil {
+		return nil, err
+	}
+	c.Chart = newRateChart("rate", "Commands over time", encode("/api/v1/rollups", f.rollups(w).Values()), sums.Items, w, now)
+	c.Chart.Data, c.Chart.Live = sums, liveChart(f, to.Sub(from))
+	c.Chart.Note = chartNote(f)
+	c.Lacks = append(c.Lacks, sums.Incomplete...)
 	list, err := s.api.Events(ctx, q)
 	if err != nil {
 		return nil, err

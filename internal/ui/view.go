@@ -75,7 +75,8 @@ func parseViews(a *assets) (map[string]*view, error) {
 func functions(a *assets) template.FuncMap {
 	return template.FuncMap{
 		"asset":   a.url,
-		"modules": func() []string { return a.names("js/") },
+		"modules": a.modules,
+		"early":   func() string { return earlyScript },
 		"style":   func() string { return styleName },
 		"main":    func() string { return mainScript },
 		"column":  column,
