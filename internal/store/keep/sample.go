@@ -42,8 +42,8 @@ type Kept struct {
 
 // Sample chooses the events to keep, slice by slice of time. The events of a
 // slice that failed, have findings or are slow are all kept and pay from the
-// budget what is in it; the others share the rest of it, but one is kept of
-// them in any case.
+// budget what is in it; the others share the rest of it, but no less than half
+// of what came in since the last slice, and one event.
 type Sample struct {
 	options Options
 	rand    *rand.Rand
@@ -159,14 +159,13 @@ func (s *Sample) Seen() int { return len(s.always) + s.seen }
 
 // Take ends the slice at now and returns what is kept of it.
 func (s *Sample) Take(now time.Time) []Kept {
-	if d := now.Sub(s.last); d > 0 {
-		s.tokens = min(s.tokens+d.Seconds()*max(s.options.EventsPerSecond, 0), float64(s.options.Burst))
-	}
+	gain := max(now.Sub(s.last).Seconds(), 0) * max(s.options.EventsPerSecond, 0)
+	s.tokens = min(s.tokens+gain, float64(s.options.Burst))
 	s.last = now
 	kept := s.always
 	s.tokens = max(s.tokens-float64(len(kept)), 0)
 	if s.chosen > 0 {
-		slots := max(int(s.tokens), 1)
+		slots := int(max(s.tokens, min(gain, float64(s.options.Burst))/2, 1))
 		rest := s.choose(kept, min(slots, s.chosen))
 		s.tokens = max(s.tokens-float64(len(rest)-len(kept)), 0)
 		kept = rest

@@ -68,7 +68,7 @@ func TestSample_weighsWhatItKeeps(t *testing.T) {
 		{"a storm becomes a sample", Options{EventsPerSecond: 100, Burst: 100}, 5, 1, 20, 3000, 0.01, [2]int{0, 1200}},
 		{"one group that storms leaves the others room", Options{EventsPerSecond: 100, Burst: 50}, 20, 20, 20, 3000, 0, [2]int{500, 1100}},
 		{"more groups than slots are pooled", Options{EventsPerSecond: 20, Burst: 10}, 300, 1, 20, 1000, 0, [2]int{20, 250}},
-		{"a slice that is too large is sampled as it comes", Options{EventsPerSecond: 100, Burst: 100}, 50, 2, 3, 20_000, 0.001, [2]int{150, 320}},
+		{"a slice that is too large is sampled as it comes", Options{EventsPerSecond: 1000, Burst: 1000}, 50, 2, 3, 20_000, 0.001, [2]int{1200, 1900}},
 		{"so many groups that each has one", Options{EventsPerSecond: 1, Burst: 1}, 20_000, 1, 2, 20_000, 0, [2]int{2, 3}},
 		{"what must be kept may take the whole budget", Options{EventsPerSecond: 10, Burst: 10}, 5, 1, 10, 1000, 0.5, [2]int{10, 30}},
 	}
@@ -173,7 +173,7 @@ func TestSample_isDecidedByItsSeed(t *testing.T) {
 func TestSample_choosesEachAsOften(t *testing.T) {
 	for _, tt := range []struct{ n, groups, burst int }{{200, 1, 20}, {200, 4, 20}, {6000, 1, 600}, {6000, 3, 600}, {100, 50, 20}} {
 		t.Run(fmt.Sprintf("%d of %d groups", tt.n, tt.groups), func(t *testing.T) {
-			const runs, parts = 300, 10
+			const runs, parts = 200, 10
 			var sums [parts]float64
 			source := rand.NewPCG(5, 6)
 			for range runs {
@@ -188,7 +188,7 @@ func TestSample_choosesEachAsOften(t *testing.T) {
 			}
 			want := float64(runs*tt.n) / parts
 			for i, sum := range sums {
-				if math.Abs(sum-want) > 0.2*want {
+				if math.Abs(sum-want) > 0.25*want {
 					t.Errorf("tenth %d has weight %.0f, want about %.0f", i, sum, want)
 				}
 			}

@@ -235,6 +235,60 @@ func benchStore(b *testing.B, n, hours int) (*Store, time.Time) {
 	return s, end
 }
 
+// forgetHandles closes all files for reading.
+func forgetHandles(s *Store) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.files {
+		_ = f.closeHandle()
+	}
+}
+
+// BenchmarkReopen opens what a killed process leaves: a file of 200 MiB with
+// its WAL.
+func BenchmarkReopen(b *testing.B) {
+	now := time.Now()
+	options := Options{EventsPerSecond: -1, Now: func() time.Time { return now }}
+	s := openStore(b, b.TempDir(), options)
+	l := newLoad()
+	for n := 0; s.Stats().Bytes < 200<<20; n++ {
+		s.Add(l.event(now.Add(time.Duration(n))))
+		if n%2000 == 0 {
+			settle(b, s)
+		}
+	}
+	s.Add(l.event(now))
+	settle(b, s)
+	for b.Loop() {
+		b.StopTimer()
+		left := b.TempDir() + "/data"
+		if err := os.CopyFS(left, os.DirFS(s.dir)); err != nil {
+			b.Fatal(err)
+		}
+		wal := int64(0)
+		for _, f := range s.files {
+			if info, err := os.Stat(left + "/" + f.name + "-wal"); err == nil {
+				wal += info.Size()
+			}
+		}
+		b.StartTimer()
+		again, err := Open(context.Background(), left, options)
+		if err != nil {
+			b.Fatal(err)
+		}
+		again.Add(l.event(now))
+		page, err := again.Events(context.Background(), model.Query{})
+		if err != nil || len(page.Records) != 100 {
+			b.Fatal(len(page.Records), err)
+		}
+		b.StopTimer()
+		b.ReportMetric(float64(wal)/1e6, "wal-MB")
+		again.Close()
+		os.RemoveAll(left)
+		b.StartTimer()
+	}
+}
+
 func BenchmarkQuery(b *testing.B) {
 	for _, size := range []struct {
 		name  string
@@ -260,6 +314,13 @@ func BenchmarkQuery(b *testing.B) {
 			} {
 				b.Run(q.name, func(b *testing.B) {
 					rows := 0
+					forgetHandles(s)
+					begin := time.Now()
+					if _, err := s.Events(context.Background(), q.q); err != nil {
+						b.Fatal(err)
+					}
+					first := time.Since(begin)
+					defer func() { b.ReportMetric(float64(first.Nanoseconds())/1e6, "first-ms") }()
 					for b.Loop() {
 						page, err := s.Events(context.Background(), q.q)
 						if err != nil {

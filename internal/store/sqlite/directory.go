@@ -83,8 +83,13 @@ func (s *Store) load(ctx context.Context, f *file) error {
 			return err
 		}
 		f.sealed = true
-		if mode == "wal" {
-			return seal(ctx, c, f.sources)
+		if mode != "wal" {
+			return nil
+		}
+		if err := seal(ctx, c, f.sources); isCorrupt(err) {
+			return err
+		} else if err != nil {
+			s.logger.Warn("a data file could not be completed", "file", f.path, "cause", err)
 		}
 		return nil
 	}()
@@ -95,8 +100,11 @@ func (s *Store) load(ctx context.Context, f *file) error {
 
 // isCurrent says whether events may be written to f at now.
 func (s *Store) isCurrent(f *file, now time.Time) bool {
-	return f.hour.Equal(now.UTC().Truncate(time.Hour)) && sizeOf(f.path) < s.options.fileBytes
+	return f.isOf(now) && sizeOf(f.path) < s.options.fileBytes
 }
+
+// isOf says whether now is in the hour of f.
+func (f *file) isOf(now time.Time) bool { return f.hour.Equal(now.UTC().Truncate(time.Hour)) }
 
 // unusable says what is wrong with a file: it is set aside when it is corrupt,
 // else left where it is.

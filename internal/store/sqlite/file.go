@@ -110,7 +110,7 @@ func dsn(path, mode string, pragmas ...string) string {
 
 // openToWrite opens one connection for writing.
 func openToWrite(ctx context.Context, path string, pragmas ...string) (*sql.DB, *sql.Conn, error) {
-	db, err := sql.Open("sqlite", dsn(path, "rwc", append([]string{"synchronous(NORMAL)", "cache_size(-8000)"}, pragmas...)...))
+	db, err := sql.Open("sqlite", dsn(path, "rwc", append([]string{"synchronous(NORMAL)", "cache_size(-16000)", "wal_autocheckpoint(4000)"}, pragmas...)...))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -23,6 +23,7 @@ type plan struct {
 	selective bool // so much may be filtered out that the search goes by chunks
 	chunk     int  // how many rows of the index that are, growing
 	none      bool // nothing matches
+	sorted    bool // the index has another order
 	done      bool
 	behind    *query.Position // what was searched, when that is more than the rows
 }
@@ -92,9 +93,9 @@ func (m *merge) slowest(h *handle, s *stream, p *plan) error {
 	var n int
 	err := h.db.QueryRowContext(m.q.ctx, fmt.Sprintf(`SELECT count(*) FROM (SELECT 1 FROM events INDEXED BY %s WHERE source = ? AND "end" >= ?%s LIMIT ?)`, p.index, marked),
 		s.source.id, f.From, m.q.store.options.few).Scan(&n)
-	p.selective = false
+	p.selective, p.sorted = false, true
 	if n == m.q.store.options.few {
-		p.index, p.selective = "events_slowest", true
+		p.index, p.selective, p.sorted = "events_slowest", true, false
 	}
 	return err
 }
@@ -201,9 +202,14 @@ func (p *plan) read(ctx context.Context, h *handle, s *stream, until, untilRow i
 		last = fmt.Sprintf(" AND (%s, id) >= (?, ?)", p.key)
 		args = append(args, until, untilRow)
 	}
-	rows, err := h.db.QueryContext(ctx, fmt.Sprintf(`SELECT id, "end", duration, pid, weight, body FROM events INDEXED BY %[2]s
-		WHERE source = ? AND (%[1]s, id) < (?, ?)%[3]s%[4]s%[5]s
-		ORDER BY %[1]s DESC, id DESC LIMIT %[6]d`, p.key, p.index, p.bound, p.where, last, s.size), args...)
+	where := fmt.Sprintf(`FROM events INDEXED BY %[2]s WHERE source = ? AND (%[1]s, id) < (?, ?)%[3]s%[4]s%[5]s ORDER BY %[1]s DESC, id DESC LIMIT %[6]d`,
+		p.key, p.index, p.bound, p.where, last, s.size)
+	text := `SELECT id, "end", duration, pid, weight, body ` + where
+	if p.sorted {
+		// Only the ids, or the bodies would be sorted with them.
+		text = fmt.Sprintf(`SELECT e.id, e."end", e.duration, e.pid, e.weight, e.body FROM (SELECT id AS found %s) CROSS JOIN events e ON e.id = found ORDER BY e.%s DESC, e.id DESC`, where, p.key)
+	}
+	rows, err := h.db.QueryContext(ctx, text, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -34,6 +34,8 @@ const (
 	retainEvery = 10 * time.Second
 	// maxPendingSums bounds the rollups that wait when nothing can be written.
 	maxPendingSums = 50_000
+	// maxBatchSums bounds the rollups of one transaction when many wait.
+	maxBatchSums = 500
 )
 
 // Options sets up a store. The zero value works.

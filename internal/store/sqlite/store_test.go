@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"testing"
 
 	"github.com/goshawk-io/goshawk/internal/store"
@@ -11,7 +13,13 @@ import (
 
 var _ store.Reader = (*Store)(nil)
 
-func TestMain(m *testing.M) { testutil.NoLeaks(m) }
+func TestMain(m *testing.M) {
+	if args := os.Getenv(childEnv); args != "" {
+		fmt.Fprintln(os.Stderr, runChild(args))
+		os.Exit(1)
+	}
+	testutil.NoLeaks(m)
+}
 
 // openStore opens a store that the test closes.
 func openStore(t testing.TB, dir string, o Options) *Store {
@@ -34,6 +42,12 @@ func TestStore_conforms(t *testing.T) {
 
 func TestStore_conformsOverManyFiles(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Store {
-		return openStore(t, t.TempDir(), Options{fileBytes: 200 << 10})
+		return openStore(t, t.TempDir(), Options{fileBytes: 150 << 10})
+	})
+}
+
+func TestStore_conformsInSmallSteps(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) storetest.Store {
+		return openStore(t, t.TempDir(), Options{fileBytes: 300 << 10, chunk: 7, few: 10})
 	})
 }

@@ -64,42 +64,51 @@ type words struct {
 	err                   error
 }
 
-func loadWords(ctx context.Context, c *sql.Conn) (*words, error) {
-	w := &words{ctx: ctx, seed: maphash.MakeSeed(), seen: make(map[uint64]struct{}), groupIDs: make(map[*keep.Group]uint64)}
+func newWords(ctx context.Context) *words {
+	return &words{ctx: ctx, seed: maphash.MakeSeed(), seen: make(map[uint64]struct{}), groupIDs: make(map[*keep.Group]uint64)}
+}
+
+// load reads what a file has, and prepares to write more.
+func (w *words) load(c *sql.Conn) error {
 	for _, t := range []struct {
 		list         *list
 		table, field string
 	}{{&w.texts, "texts", "text"}, {&w.stacks, "stacks", "frames"}, {&w.groups, "groups", "texts"}} {
-		t.list.ids = make(map[string]uint64)
-		rows, err := c.QueryContext(ctx, "SELECT id, "+t.field+" FROM "+t.table+" ORDER BY id")
-		if err != nil {
-			return nil, err
+		if err := t.list.load(w.ctx, c, "SELECT id, "+t.field+" FROM "+t.table+" ORDER BY id"); err != nil {
+			return err
 		}
-		for rows.Next() {
-			var id uint64
-			var b []byte
-			if err := rows.Scan(&id, &b); err != nil {
-				rows.Close()
-				return nil, err
-			}
-			t.list.ids[string(b)] = id
-			t.list.bytes += len(b)
-			if id != uint64(len(t.list.ids)) {
-				rows.Close()
-				return nil, errUnknown
-			}
-		}
-		if err := rows.Close(); err != nil {
-			return nil, err
-		}
-		if err := rows.Err(); err != nil {
-			return nil, err
-		}
-		if t.list.stmt, err = c.PrepareContext(ctx, "INSERT INTO "+t.table+" (id, "+t.field+") VALUES (?, ?)"); err != nil {
-			return nil, err
+		var err error
+		if t.list.stmt, err = c.PrepareContext(w.ctx, "INSERT INTO "+t.table+" (id, "+t.field+") VALUES (?, ?)"); err != nil {
+			return err
 		}
 	}
-	return w, nil
+	return nil
+}
+
+func (l *list) load(ctx context.Context, c *sql.Conn, query string) error {
+	l.ids = make(map[string]uint64)
+	rows, err := c.QueryContext(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id uint64
+		var b sql.RawBytes
+		if err := rows.Scan(&id, &b); err != nil {
+			return err
+		}
+		l.ids[string(b)] = id
+		l.bytes += len(b)
+		if id != uint64(len(l.ids)) {
+			return errUnknown
+		}
+	}
+	return rows.Err()
+}
+
+func (w *words) statements() []*sql.Stmt {
+	return []*sql.Stmt{w.texts.stmt, w.stacks.stmt, w.groups.stmt}
 }
 
 func (w *words) commit() {

@@ -8,11 +8,11 @@ import (
 	"os"
 	"slices"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/goshawk-io/goshawk/internal/model"
 	"github.com/goshawk-io/goshawk/internal/store/keep"
+	"golang.org/x/sys/unix"
 )
 
 // writer commits what is added. It has one goroutine; what of it others read
@@ -43,7 +43,6 @@ type current struct {
 	insert   *sql.Stmt
 	sources  []source
 	byKey    map[sourceKey]int // position in sources
-	ids      map[int64]bool
 	sumStmts sumStatements
 	next     int64 // the id of the next event
 }
@@ -64,7 +63,7 @@ func (w *writer) run() {
 		select {
 		case <-tick.C:
 			w.commit(ctx)
-			w.turn(ctx)
+			w.retain()
 		case <-s.wake:
 			w.commit(ctx)
 		case answer := <-s.flushes:
@@ -92,13 +91,9 @@ func (w *writer) abandon() {
 	w.batches = nil
 }
 
-// turn ends the current file when its hour is over, and removes old files.
-func (w *writer) turn(ctx context.Context) {
+// retain removes old files, now and then.
+func (w *writer) retain() {
 	s := w.store
-	if w.current != nil && !s.isCurrent(w.current.file, s.options.Now()) {
-		w.endCurrent(ctx)
-		w.retained = time.Time{}
-	}
 	if now := s.options.Now(); now.Sub(w.retained).Abs() >= retainEvery {
 		w.retained = now
 		s.retain()
@@ -153,12 +148,20 @@ func (s *Store) waiting(batches []*batch) {
 // commit writes what waits, until something fails.
 func (w *writer) commit(ctx context.Context) {
 	w.checkSuspect(ctx)
+	if w.current != nil && !w.current.file.isOf(w.store.options.Now()) {
+		w.endCurrent(ctx)
+		w.retained = time.Time{}
+	}
 	added := w.take()
 	defer func() {
 		w.store.mu.Lock()
 		defer w.store.mu.Unlock()
 		w.store.pending.tried = added
 	}()
+	if w.full.Load() && !hasRoom(w.store.dir, w.batches) {
+		w.squeeze()
+		return
+	}
 	for len(w.batches) > 0 {
 		b := w.batches[0]
 		err := w.write(ctx, b)
@@ -210,8 +213,25 @@ func (w *writer) squeeze() {
 	if len(list) > maxPendingSums {
 		list = list[len(list)-maxPendingSums/2:]
 	}
-	w.batches[0].sums = list
-	w.batches = slices.DeleteFunc(w.batches, func(b *batch) bool { return len(b.events) == 0 && len(b.sums) == 0 })
+	w.batches = slices.DeleteFunc(w.batches, func(b *batch) bool { return len(b.events) == 0 })
+	for part := range slices.Chunk(list, maxBatchSums) {
+		w.batches = append(w.batches, &batch{sums: part})
+	}
+}
+
+// hasRoom says whether the disk has room for the first batch, about. It is
+// cheaper than to try, and tried twice a second while the disk is full.
+func hasRoom(dir string, batches []*batch) bool {
+	if len(batches) == 0 {
+		return true
+	}
+	f, err := os.CreateTemp(dir, ".new-events-room-")
+	if err != nil {
+		return !isNoSpace(err)
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	return !isNoSpace(unix.Fallocate(int(f.Fd()), 0, 0, int64(batches[0].bytes)+1<<16))
 }
 
 // note remembers whether the last commit failed, and says so once.
@@ -269,7 +289,7 @@ func (w *writer) checkSuspect(ctx context.Context) {
 		s.mu.Lock()
 		s.drop(f)
 		s.mu.Unlock()
-		_ = closeAll(w.current.db, w.current.conn)
+		_ = w.current.close()
 		w.current = nil
 	}
 }
@@ -281,7 +301,7 @@ func (w *writer) loseCurrent(_ context.Context, cause error) {
 	s.drop(f)
 	s.mu.Unlock()
 	s.rename(f, cause)
-	_ = closeAll(w.current.db, w.current.conn)
+	_ = w.current.close()
 	w.current = nil
 }
 
@@ -295,9 +315,8 @@ func (w *writer) closeCurrent(ctx context.Context, end bool) error {
 	s := w.store
 	s.block(c.file)
 	defer s.unblock(c.file)
-	c.closeStatements()
 	err := seal(ctx, c.conn, c.sources)
-	err = errors.Join(err, closeAll(c.db, c.conn))
+	err = errors.Join(err, c.close())
 	bytes := sizeOf(c.file.path)
 	s.mu.Lock()
 	c.file.bytes = bytes
@@ -469,10 +488,10 @@ func (w *writer) openFile(ctx context.Context, f *file) (err error) {
 	if err != nil {
 		return fmt.Errorf("open %s: %w", f.path, err)
 	}
-	c := &current{file: f, db: db, conn: conn, byKey: make(map[sourceKey]int)}
+	c := &current{file: f, db: db, conn: conn, byKey: make(map[sourceKey]int), words: newWords(ctx)}
 	defer func() {
 		if err != nil {
-			_ = closeAll(db, conn)
+			_ = c.close()
 			err = fmt.Errorf("open %s: %w", f.path, err)
 		}
 	}()
@@ -486,7 +505,7 @@ func (w *writer) openFile(ctx context.Context, f *file) (err error) {
 	for i, src := range c.sources {
 		c.byKey[sourceKey{src.schema, src.service}] = i
 	}
-	if c.words, err = loadWords(ctx, conn); err != nil {
+	if err := c.words.load(conn); err != nil {
 		return err
 	}
 	if err := conn.QueryRowContext(ctx, "SELECT ifnull(max(id), 0) + 1 FROM events").Scan(&c.next); err != nil {
@@ -502,13 +521,17 @@ func (w *writer) openFile(ctx context.Context, f *file) (err error) {
 	return nil
 }
 
-func (c *current) closeStatements() {
-	for _, stmt := range []*sql.Stmt{c.insert, c.sumStmts.read, c.sumStmts.write, c.words.texts.stmt, c.words.stacks.stmt, c.words.groups.stmt} {
-		_ = stmt.Close()
+// close closes the connection and its statements.
+func (c *current) close() error {
+	for _, stmt := range append(c.words.statements(), c.insert, c.sumStmts.read, c.sumStmts.write) {
+		if stmt != nil {
+			_ = stmt.Close()
+		}
 	}
+	return closeAll(c.db, c.conn)
 }
 
 // isNoSpace says that the system found no room for something.
 func isNoSpace(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)
 }

@@ -72,11 +72,11 @@ func addAll(s Store, events []*model.Event) {
 func differ(t *testing.T, s Store) {
 	m := newMaker(1)
 	var all naive
-	for range 4 {
+	for range 3 {
 		more := m.events(200)
 		addAll(s, more)
 		all = append(all, more...)
-		for range 60 {
+		for range 35 {
 			q := m.query()
 			sameAnswer(t, q, ask(t, s, q), all.events(q))
 		}
@@ -86,7 +86,7 @@ func differ(t *testing.T, s Store) {
 func pageWhileAdding(t *testing.T, s Store) {
 	for _, order := range []model.Order{model.NewestFirst, model.SlowestFirst} {
 		m := newMaker(2 + uint64(order))
-		all := m.events(300)
+		all := m.events(150)
 		addAll(s, all)
 		q := model.Query{Order: order, Limit: 23, PID: 0, To: base().Add(time.Hour)}
 		first := ids(asRecords(all))
