@@ -164,7 +164,10 @@ func checkElement(n *html.Node, say func(string)) {
 			say("a picture has no name")
 		}
 	case "script":
-		if attribute(n, "src") == "" && attribute(n, "type") != "application/json" {
+		// The policy names the hash of the early one, which the browser's tests
+		// hold it to.
+		early := n.Parent.Data == "head" && n.FirstChild != nil && strings.Contains(n.FirstChild.Data, "Runs before the page is drawn")
+		if attribute(n, "src") == "" && attribute(n, "type") != "application/json" && !early {
 			say("a script is in the page")
 		}
 	case "img", "iframe", "object", "embed", "base":
@@ -337,6 +340,11 @@ func TestCommand_ofAnotherProbeIsAnEvent(t *testing.T) {
 }
 
 func TestHeaders_forbidWhatAPageDoesNotNeed(t *testing.T) {
+	a, _, err := load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy := policy(a.early())
 	for _, address := range []string{"/", "/nowhere", "/commands?view=tree"} {
 		w := get(t, serve(plainAPI()), address)
 		if w.header.Get("Content-Security-Policy") != policy || w.header.Get("X-Content-Type-Options") != "nosniff" {

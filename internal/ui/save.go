@@ -104,7 +104,7 @@ func (e Events) keep() any {
 func (s *server) fileHead() (template.HTML, string, error) {
 	imports := make(map[string]string)
 	for _, name := range s.assets.names("") {
-		if path.Ext(name) != ".js" || name == "vendor/htmx.min.js" {
+		if path.Ext(name) != ".js" || name == "vendor/htmx.min.js" || name == earlyScript {
 			continue
 		}
 		source := bareImports(name, string(s.assets.files[name].plain))

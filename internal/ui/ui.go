@@ -27,9 +27,12 @@ type Options struct {
 }
 
 // policy is what a browser may do with a page: nothing that leads elsewhere,
-// and no script or style but the files of this server.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; " +
-	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+// and no script or style but the files of this server and the early script,
+// which a page holds itself.
+func policy(early string) string {
+	return "default-src 'none'; script-src 'self' " + digest(early) + "; style-src 'self'; img-src 'self' data:; font-src 'self'; " +
+		"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+}
 
 // New returns the handler of all pages and their assets. It reads, compresses
 // and parses everything once. It panics when what is embedded is broken, which
@@ -63,7 +66,7 @@ func newHandler(o Options, a *assets, views map[string]*view) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &server{api: o.API, version: o.Version, now: o.Now, log: o.Log, assets: a, views: views}
+	s := &server{api: o.API, version: o.Version, now: o.Now, log: o.Log, assets: a, views: views, policy: policy(a.early())}
 	mux := http.NewServeMux()
 	mux.Handle("GET /assets/", a)
 	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, r *http.Request) {
@@ -87,6 +90,7 @@ type server struct {
 	log     *slog.Logger
 	assets  *assets
 	views   map[string]*view
+	policy  string
 	costs   costs
 }
 
@@ -126,7 +130,7 @@ func (s *server) write(w http.ResponseWriter, r *http.Request, p *Page) {
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", policy)
+	h.Set("Content-Security-Policy", s.policy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")

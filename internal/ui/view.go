@@ -76,7 +76,7 @@ func functions(a *assets) template.FuncMap {
 	return template.FuncMap{
 		"asset":   a.url,
 		"modules": a.modules,
-		"early":   func() string { return earlyScript },
+		"early":   func() template.HTML { return template.HTML("<script>" + a.early() + "</script>") },
 		"style":   func() string { return styleName },
 		"main":    func() string { return mainScript },
 		"column":  column,

@@ -249,6 +249,14 @@ func (b *tab) visit(address string) {
 		})
 	}
 	b.run(chromedp.Navigate(address))
+	b.ready()
+}
+
+// ready waits until the scripts of the page are there, which it loads after it
+// was drawn. A page without the early script has none of them.
+func (b *tab) ready() {
+	b.t.Helper()
+	b.wait(`document.readyState === "complete" && (!("closed" in document.documentElement.dataset) || "ready" in document.documentElement.dataset && "htmx" in window)`)
 }
 
 // value evaluates a JavaScript expression, which may be a promise.

@@ -68,6 +68,7 @@ func (b *tab) wheel(p at, dx, dy float64, ctrl bool) {
 
 func (b *tab) key(keys string) {
 	b.t.Helper()
+	b.ready()
 	b.run(chromedp.KeyEvent(keys))
 }
 

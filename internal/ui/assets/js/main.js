@@ -19,3 +19,5 @@ shortcuts();
 live();
 customElements.define("goshawk-waterfall", Waterfall);
 customElements.define("goshawk-chart", Chart);
+// Whoever drives a browser waits for this.
+document.documentElement.dataset.ready = "";
