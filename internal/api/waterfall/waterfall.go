@@ -143,9 +143,10 @@ func strangerOf(e *model.Event) (stranger, bool) {
 
 func (s stranger) row() *row {
 	name := cmp.Or(s.name, s.service, "process")
-	r := &row{label: name + " " + strconv.FormatInt(s.pid, 10), detail: "process " + strconv.FormatInt(s.pid, 10)}
+	r := &row{label: name + " " + strconv.FormatInt(s.pid, 10), detail: "ran what is below"}
 	if s.service != "" {
-		r.detail += " of the service " + s.service
+		// It need not be of the service: a shell that runs a build is not.
+		r.detail += ", for the service " + s.service
 	}
 	return r
 }

@@ -170,7 +170,7 @@ func TestBuild_describesABar(t *testing.T) {
 	}}})
 	w := Build(list, Span{}, 10)
 	group, bar := w.Bars[0], w.Bars[1]
-	if group.ID != "" || group.Parent != -1 || group.Detail != "process 5 of the service shop" || group.Href != "" {
+	if group.ID != "" || group.Parent != -1 || group.Detail != "ran what is below, for the service shop" || group.Href != "" {
 		t.Errorf("bar of the parent: %+v", group)
 	}
 	id := list[0].Event.ID().String()

@@ -92,6 +92,19 @@ type file struct {
 	problem error   // what a reader found
 }
 
+// begin returns when the first event of f ended, or the begin of its hour
+// where that is later or not known. Store.mu is held.
+func (f *file) begin() time.Time {
+	first := int64(math.MaxInt64)
+	for i := range f.sources {
+		first = min(first, f.sources[i].minEnd)
+	}
+	if first == math.MaxInt64 || first < f.hour.UnixNano() {
+		return f.hour
+	}
+	return time.Unix(0, first).UTC()
+}
+
 // closeHandle closes f for reading. Store.mu is held, and nobody reads it.
 func (f *file) closeHandle() error {
 	if f.handle == nil {

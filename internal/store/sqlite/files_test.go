@@ -89,7 +89,7 @@ func TestStore_hasAFileForEachHour(t *testing.T) {
 	if wal := names(t, dir, "*-wal"); len(wal) != 1 || wal[0] != want[3]+"-wal" {
 		t.Errorf("%v, want a WAL of the current file only", wal)
 	}
-	if stats := s.Stats(); stats.Files != 4 || stats.Kept != 33 || stats.LeftOut != 0 || stats.Waiting != 0 || !stats.Oldest.Equal(time.Date(2026, 11, 21, 22, 0, 0, 0, time.UTC)) || stats.Bytes < 4*4096 {
+	if stats := s.Stats(); stats.Files != 4 || stats.Kept != 33 || stats.LeftOut != 0 || stats.Waiting != 0 || !stats.Oldest.Equal(time.Date(2026, 11, 21, 22, 30, 0, 1e6, time.UTC)) || stats.Bytes < 4*4096 {
 		t.Errorf("%+v", stats)
 	}
 	for path, want := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, want[0]): 0o600, filepath.Join(dir, want[3]+"-wal"): 0o600, filepath.Join(dir, "LOCK"): 0o600} {

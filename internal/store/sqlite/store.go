@@ -152,7 +152,8 @@ type Stats struct {
 	// Files and Bytes are those of the data files, with what was set aside.
 	Files int
 	Bytes int64
-	// Oldest is the begin of the oldest file's hour, zero without files.
+	// Oldest is the end of the oldest event, or the begin of the oldest file's
+	// hour where that is not known; zero without files.
 	Oldest time.Time
 	// Kept counts the events that were written, LeftOut those that sampling
 	// left out; Dropped those that were lost, by the reason.
@@ -298,7 +299,7 @@ func (s *Store) Stats() Stats {
 		stats.Bytes += f.bytes
 	}
 	if len(s.files) > 0 {
-		stats.Oldest = s.files[0].hour
+		stats.Oldest = s.files[0].begin()
 	}
 	if s.pending.sample != nil {
 		stats.Waiting += s.pending.sample.Len()

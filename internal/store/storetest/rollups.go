@@ -24,7 +24,7 @@ func (m *maker) rollupQuery() model.RollupQuery {
 	if m.maybe(0.4) {
 		q.To = m.time()
 	}
-	q.Step = []time.Duration{0, 10 * time.Second, 30 * time.Second, 70 * time.Second, time.Hour}[m.IntN(5)]
+	q.Step = []time.Duration{0, 10 * time.Second, 30 * time.Second, time.Minute, 70 * time.Second, 10 * time.Minute, time.Hour}[m.IntN(7)]
 	return q
 }
 
