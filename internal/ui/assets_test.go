@@ -187,3 +187,22 @@ func TestFirstPage_isLight(t *testing.T) {
 		t.Logf("%s weighs %d bytes packed, %d of them the page", address, total, packed(address))
 	}
 }
+
+func TestModules_areCheckedAndShort(t *testing.T) {
+	names, err := fs.Glob(assetFiles, "assets/js/*.js")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("%d modules, %v", len(names), err)
+	}
+	for _, name := range names {
+		text, err := fs.ReadFile(assetFiles, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(string(text), "// @ts-check\n") {
+			t.Errorf("%s: does not begin with // @ts-check: an editor would not check its types", name)
+		}
+		if lines := strings.Count(string(text), "\n"); lines > 600 {
+			t.Errorf("%s: has %d lines, at most 600 are allowed", name, lines)
+		}
+	}
+}
