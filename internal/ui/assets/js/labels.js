@@ -1,6 +1,9 @@
 // @ts-check
 // Texts on a canvas: measuring is what costs, so it is remembered.
 
+/** What no column is wide enough for, in characters. */
+const LONGEST = 400;
+
 /** Shortens texts to a width and remembers what came of it. */
 export class Labels {
   /** @param {CanvasRenderingContext2D} ctx */
@@ -39,28 +42,52 @@ export class Labels {
   }
 
   /**
-   * Returns text, or its begin and an ellipsis when it is wider than width.
+   * Returns text, or when it is wider than width, its begin and an ellipsis.
    * @param {string} text
    * @param {number} width pixels
    * @returns {string} empty when there is no room for anything
    */
   fit(text, width) {
+    return this.cut(text, width, "begin", (n) => text.slice(0, n) + "…");
+  }
+
+  /**
+   * Returns text, or when it is wider than width, both of its ends and an
+   * ellipsis between them: of a command line, what makes it another than its
+   * siblings often comes last.
+   * @param {string} text
+   * @param {number} width pixels
+   * @returns {string} empty when there is no room for anything
+   */
+  ends(text, width) {
+    return this.cut(text, width, "ends", (n) => text.slice(0, Math.ceil(n / 2)) + "…" + text.slice(text.length - Math.floor(n / 2)));
+  }
+
+  /**
+   * Returns text where it fits, else the longest of its shorter forms that
+   * does.
+   * @param {string} text
+   * @param {number} width pixels
+   * @param {string} way names the form
+   * @param {(n: number) => string} form with n characters of the text
+   * @returns {string}
+   */
+  cut(text, width, way, form) {
     if (width < 8) return "";
     // What cannot fit need not be measured.
-    const clipped = text.length > 400 ? text.slice(0, 400) : text;
-    if (clipped === text && this.width(text) <= width) return text;
-    const key = `${this.font}\n${Math.floor(width)}\n${clipped}`;
+    if (text.length <= LONGEST && this.width(text) <= width) return text;
+    const key = `${way}\n${this.font}\n${Math.floor(width)}\n${text}`;
     const known = this.short.get(key);
     if (known !== undefined) return known;
     let low = 0;
-    let high = clipped.length;
+    let high = Math.min(text.length, LONGEST);
     while (low < high) {
       const middle = (low + high + 1) >> 1;
-      if (this.ctx.measureText(clipped.slice(0, middle) + "…").width <= width) low = middle;
+      if (this.ctx.measureText(form(middle)).width <= width) low = middle;
       else high = middle - 1;
     }
     if (this.short.size > 20000) this.short.clear();
-    const result = low > 0 ? clipped.slice(0, low) + "…" : "";
+    const result = low > 0 ? form(low) : "";
     this.short.set(key, result);
     return result;
   }

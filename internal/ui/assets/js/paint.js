@@ -144,7 +144,7 @@ export class RowPainter {
     const rest = from + labels.width(name) + 6;
     labels.use(`12px ${colors.font}`);
     ctx.fillStyle = colors.muted;
-    ctx.fillText(labels.fit(more(row), right - rest), rest, y + ROW / 2 + 0.5);
+    ctx.fillText(labels.ends(more(row), right - rest), rest, y + ROW / 2 + 0.5);
   }
 
   /** @param {number} x @param {number} y @param {boolean} folded @param {string} color */
