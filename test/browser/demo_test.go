@@ -47,6 +47,8 @@ func TestDemo(t *testing.T) {
 // findings were seen.
 func startDemo(t *testing.T) (url string) {
 	t.Helper()
+	// It is killed at the end, and cannot remove its data.
+	t.Setenv("TMPDIR", t.TempDir())
 	up := testutil.StartTarget(t, testutil.BuildGo(t, testutil.Dir("../../cmd/goshawk"), testutil.BuildOptions{}),
 		"up", "--demo", "--listen", "127.0.0.1:0")
 	address := regexp.MustCompile(`url=(http://\S+:\d+)`)

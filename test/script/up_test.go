@@ -28,6 +28,8 @@ func TestUpDemo(t *testing.T) {
 	for _, tool := range []string{"cat", "sleep", "grep"} {
 		testutil.RequireTool(t, tool, "coreutils")
 	}
+	// A demo that is killed leaves its data.
+	t.Setenv("TMPDIR", t.TempDir())
 	up := startUp(t, "--demo")
 	want := []string{"killed-without-grace", "orphaned", "pipe-not-read", "repeated-command", "shell-wrapper", "zombie"}
 	var rules []string
