@@ -16,7 +16,7 @@ import (
 const defaultSpan = time.Hour
 
 // pageSize is how many rows a page of a table has.
-const pageSize = 100
+const pageSize = 50
 
 // Filter is what a page's URL selects: the parameters of API v1, and three of
 // the page's own: view, live and save.
