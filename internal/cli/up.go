@@ -80,7 +80,7 @@ Exit codes: 0 stopped, 2 bad usage, 3 this host cannot, 4 internal failure.`,
 	f := cmd.Flags()
 	o.access.flags(f)
 	o.data.flags(f)
-	f.StringVar(&o.ringSize, "ring-size", "", "size of each probe's ring buffer in the kernel, such as 4MiB")
+	f.StringVar(&o.ringSize, "ring-size", "", "`SIZE` of each probe's ring buffer in the kernel, such as 4MiB")
 	f.BoolVar(&o.demo, "demo", false, "run a demo service and its load beside")
 	return cmd
 }

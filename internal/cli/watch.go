@@ -63,7 +63,7 @@ Probes:
 	f.BoolVar(&o.starts, "starts", false, "show starts as well as ends")
 	f.BoolVar(&o.json, "json", false, "print one JSON object per line")
 	f.DurationVar(&o.duration, "duration", 0, "stop after `D` (30s, 5m); 0 goes on until interrupted")
-	f.StringVar(&o.ringSize, "ring-size", "", "size of the kernel's ring buffer, such as 64KiB or 32MiB (default the probe's own)")
+	f.StringVar(&o.ringSize, "ring-size", "", "`SIZE` of the kernel's ring buffer, such as 64KiB or 32MiB (default the probe's own)")
 	return cmd
 }
 
