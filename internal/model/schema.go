@@ -18,6 +18,16 @@ type Schema struct {
 	// events of a service, the most telling first. Together they must be of
 	// low cardinality: a line of code, a peer, never a pid.
 	Groups []string
+	// Rules are those by which the probe judges its events.
+	Rules []Rule
+}
+
+// Rule is what a probe finds wrong with an event.
+type Rule struct {
+	// Name is the rule's stable name, as in [Finding].
+	Name string
+	// Summary is one sentence for the reference docs.
+	Summary string
 }
 
 // Field describes one value of an event.

@@ -35,7 +35,11 @@ func (s *server) commands(r *http.Request) (*Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.Services, f.Rules = serviceNames(services.Items), execRules()
+	probes, err := s.api.Probes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	f.Services, f.Rules = serviceNames(services.Items), rulesOf(probes.Items, probeExec)
 	c := Commands{Filter: f, Lacks: services.Incomplete, AsOf: newDay(v1.Time(now), now)}
 	if f.View == "tree" {
 		tree, err := s.api.Waterfall(ctx, q, "")
@@ -85,10 +89,20 @@ func liveChart(f *Filter, span time.Duration) string {
 	return f.Stream()
 }
 
-// execRules are the rules of the exec probe's findings, for the form. Another
-// rule can be asked for all the same.
-func execRules() []string {
-	return []string{"killed-without-grace", "orphaned", "pipe-not-read", "repeated-command", "shell-wrapper", "zombie"}
+// rulesOf returns the rules of a probe's findings, for the form. Another rule
+// can be asked for all the same.
+func rulesOf(probes []v1.Probe, name string) []string {
+	var list []string
+	for _, p := range probes {
+		if p.Name != name {
+			continue
+		}
+		for _, r := range p.Rules {
+			list = append(list, r.Name)
+		}
+	}
+	slices.Sort(list)
+	return list
 }
 
 func serviceNames(services []v1.Service) []string {

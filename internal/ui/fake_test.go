@@ -133,7 +133,7 @@ func plainAPI() *fakeAPI {
 
 func sampleProbes(cost *int64) []v1.Probe {
 	return []v1.Probe{
-		{Name: "exec", Summary: "Commands: what ran, from which line of Go, how it ended and what it cost.", Up: true, Events: 48211, CostNS: cost},
+		{Name: "exec", Summary: "Commands: what ran, from which line of Go, how it ended and what it cost.", Up: true, Events: 48211, CostNS: cost, Rules: []v1.Rule{{Name: "killed-without-grace"}, {Name: "zombie"}}},
 		{
 			Name: "tcp", Summary: "TCP connects, resets and retransmits per peer.", Up: true, Events: 3120, Lost: 4, CostNS: cost,
 			Off:    []v1.ProbePart{{Part: "tcp_retransmit_skb", Cause: "no such tracepoint", Missing: "segments that are sent again", Hint: "use Linux 5.8 or newer"}},

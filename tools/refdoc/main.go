@@ -67,6 +67,12 @@ func probeSection(b *bytes.Buffer, spec *probe.Spec) {
 		}
 		fmt.Fprintf(b, "| `%s` | %s | %s |\n", f.Key, kind, f.Summary)
 	}
+	if len(spec.Schema.Rules) > 0 {
+		b.WriteString("\n| finding | |\n|---|---|\n")
+		for _, r := range spec.Schema.Rules {
+			fmt.Fprintf(b, "| `%s` | %s |\n", r.Name, r.Summary)
+		}
+	}
 	if len(spec.Schema.Metrics) == 0 {
 		return
 	}

@@ -15,6 +15,14 @@ type Probe struct {
 	Fields      []Field     `json:"fields,omitempty"`
 	// Groups are the keys of the fields by which rollups tell events apart.
 	Groups []string `json:"groups,omitempty"`
+	// Rules are those by which the probe judges its events.
+	Rules []Rule `json:"rules,omitempty"`
+}
+
+// Rule is what a probe finds wrong with an event.
+type Rule struct {
+	Name    string `json:"name"`
+	Summary string `json:"summary"`
 }
 
 // ProbePart is a part of a probe that is off, with the reason.
@@ -42,6 +50,9 @@ func NewProbe(h model.ProbeHealth, summary string, schema *model.Schema) Probe {
 	}
 	for _, f := range h.Off {
 		p.Off = append(p.Off, ProbePart{Part: f.Part, Cause: f.Cause, Missing: f.Missing, Hint: f.Hint})
+	}
+	for _, r := range schema.Rules {
+		p.Rules = append(p.Rules, Rule(r))
 	}
 	for _, f := range schema.Fields {
 		p.Fields = append(p.Fields, Field{Key: f.Key, Type: f.Kind.String(), Unit: f.Unit, Summary: f.Summary})

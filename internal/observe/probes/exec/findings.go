@@ -34,7 +34,7 @@ func (d *decoder) judge(e *model.Event, p *process, i *image, reaped uint64) {
 	}
 	if evidence := d.rates.count(p.site, i, e.Time); evidence != "" {
 		e.Findings = append(e.Findings, model.Finding{
-			Rule: "repeated-command", Severity: model.SeverityWarn,
+			Rule: ruleRepeated, Severity: model.SeverityWarn,
 			Evidence: evidence,
 			Remedy:   "Keep one process and feed it, batch the inputs, cache the result, or call a library instead.",
 		})
@@ -51,21 +51,21 @@ func (d *decoder) judgeEnd(e *model.Event, p *process, reaped uint64) {
 	}
 	if p.pipe.blocked > blockedAfter {
 		e.Findings = append(e.Findings, model.Finding{
-			Rule: "pipe-not-read", Severity: model.SeverityWarn,
+			Rule: rulePipe, Severity: model.SeverityWarn,
 			Evidence: fmt.Sprintf("blocked for at least %s writing to a full pipe (fd %d)", p.pipe.blocked.Round(time.Millisecond), p.pipe.fd),
 			Remedy:   "Read the command's output while it runs: let exec.Cmd copy it (Stdout = a buffer or file), or read StdoutPipe and StderrPipe before Wait.",
 		})
 	}
 	if zombie := zombieFor(p, reaped); zombie >= zombieAfter {
 		e.Findings = append(e.Findings, model.Finding{
-			Rule: "zombie", Severity: model.SeverityWarn,
+			Rule: ruleZombie, Severity: model.SeverityWarn,
 			Evidence: fmt.Sprintf("a zombie for %s: its parent, pid %d, did not wait for it", zombie.Round(time.Millisecond), p.parent.pid),
 			Remedy:   "Call Wait for each command that Start started, in a goroutine if need be.",
 		})
 	}
 	if p.orphaned && p.site != nil {
 		e.Findings = append(e.Findings, model.Finding{
-			Rule: "orphaned", Severity: model.SeverityInfo,
+			Rule: ruleOrphaned, Severity: model.SeverityInfo,
 			Evidence: fmt.Sprintf("outlived its parent, pid %d", p.parent.pid),
 			Remedy:   "Wait for the command, or end it with its parent (SysProcAttr.Pdeathsig, a context, a process group).",
 		})
@@ -89,7 +89,7 @@ func killedWithoutGrace(p *process) (model.Finding, bool) {
 		return model.Finding{}, false
 	}
 	return model.Finding{
-		Rule: "killed-without-grace", Severity: model.SeverityWarn,
+		Rule: ruleKilled, Severity: model.SeverityWarn,
 		Evidence: fmt.Sprintf("SIGKILL from its parent, pid %d, without a SIGTERM before: its context ended, or Process.Kill was called", p.parent.pid),
 		Remedy:   "Set cmd.Cancel to send SIGTERM and cmd.WaitDelay to give the command time to clean up.",
 	}, true
@@ -115,7 +115,7 @@ func shellWrapper(e *model.Event, site *callSite) (model.Finding, bool) {
 		case strings.HasPrefix(arg, "--"):
 		case arg[0] == '-' && strings.Contains(arg, "c"):
 			return model.Finding{
-				Rule: "shell-wrapper", Severity: model.SeverityInfo,
+				Rule: ruleShell, Severity: model.SeverityInfo,
 				Evidence: site.wrapperEvidence(shell),
 				Remedy:   "Run the program itself with exec.Command: one process less, no quoting, no injection, and its own exit status.",
 			}, true

@@ -46,6 +46,7 @@ func Schema() *model.Schema {
 		Failure: "error.type",
 		Span:    &model.Span{Kind: model.SpanClient, Name: "process.executable.name"},
 		Groups:  []string{"process.executable.name", "code.function.name", "code.file.path", "code.line.number", "goshawk.parent.executable.name"},
+		Rules:   rules(),
 	}
 }
 
@@ -82,6 +83,27 @@ func fields() []model.Field {
 	f[fieldFile] = model.Field{Key: "code.file.path", Kind: model.KindString, Summary: "Source file of that function."}
 	f[fieldLine] = model.Field{Key: "code.line.number", Kind: model.KindInt, Summary: "Line of the call in that file."}
 	return f
+}
+
+// The names of the rules.
+const (
+	ruleKilled   = "killed-without-grace"
+	rulePipe     = "pipe-not-read"
+	ruleZombie   = "zombie"
+	ruleOrphaned = "orphaned"
+	ruleShell    = "shell-wrapper"
+	ruleRepeated = "repeated-command"
+)
+
+func rules() []model.Rule {
+	return []model.Rule{
+		{Name: ruleKilled, Summary: "Its Go parent sent SIGKILL, and no SIGTERM or SIGINT before: a context ended, or Process.Kill was called."},
+		{Name: rulePipe, Summary: "It was blocked for a second or more in a write to a pipe that nobody read."},
+		{Name: ruleZombie, Summary: "It had ended, and its parent did not wait for it for five seconds."},
+		{Name: ruleOrphaned, Summary: "It outlived the Go program that ran it."},
+		{Name: ruleShell, Summary: "A Go program ran a command line by a shell."},
+		{Name: ruleRepeated, Summary: "One line of code ran the same executable more than a hundred times within a minute; said then and at each doubling."},
+	}
 }
 
 func metrics() []model.Metric {
