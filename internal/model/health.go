@@ -1,11 +1,15 @@
 package model
 
+import "time"
+
 // ProbeHealth is the state of one probe on this host.
 type ProbeHealth struct {
 	// Probe is the probe's name.
 	Probe string
 	// Up says that the probe delivers events, perhaps fewer than it could.
 	Up bool
+	// Since is when it was attached; zero when it never was.
+	Since time.Time
 	// Events and Lost count what was delivered and what is known to be lost.
 	Events, Lost uint64
 	// LostRecords counts the kernel's records below them that did not arrive

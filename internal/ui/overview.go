@@ -83,7 +83,7 @@ func (s *server) overview(r *http.Request) (*Page, error) {
 	o := newOverview(services.Items, history.Items, recent.Items, hour, now)
 	o.Findings = groupFindings(noted, func(rule string) string { return link("/commands", "rule", rule) })
 	for _, p := range probes.Items {
-		o.Probes = append(o.Probes, newProbe(p, s.costs.share(p, now)))
+		o.Probes = append(o.Probes, newProbe(p, now))
 	}
 	o.Store = newStore(store, now)
 	o.Lacks = slices.Concat(services.Incomplete, history.Incomplete, noted.Incomplete)
@@ -259,9 +259,8 @@ func sparkLabel(what string, perMinute []float64) string {
 	return fmt.Sprintf("%s in the last hour: %s, at most %s in a minute", what, significant(sum), significant(greatest(perMinute)))
 }
 
-// newProbe says how a probe is. share is what it takes of a core now, negative
-// when that is not known.
-func newProbe(p v1.Probe, share float64) ProbeView {
+// newProbe says how a probe is.
+func newProbe(p v1.Probe, now time.Time) ProbeView {
 	v := ProbeView{
 		Name: p.Name, Summary: p.Summary, Class: "ok", State: "up",
 		Events: count(p.Events), Lost: count(p.Lost), Cost: "not measured", Off: p.Off,
@@ -281,8 +280,8 @@ func newProbe(p v1.Probe, share float64) ProbeView {
 	}
 	if p.CostNS != nil {
 		v.Cost = duration(*p.CostNS) + " of CPU"
-		if share >= 0 {
-			v.Cost = percent(share) + " of a core"
+		if p.Since != nil && now.After(time.Time(*p.Since)) {
+			v.Cost = percent(float64(*p.CostNS)/float64(now.Sub(time.Time(*p.Since)))) + " of a core"
 		}
 		if p.Events > 0 {
 			v.Cost += ", " + duration(*p.CostNS/int64(p.Events)) + " per event"

@@ -91,7 +91,6 @@ type server struct {
 	assets  *assets
 	views   map[string]*view
 	policy  string
-	costs   costs
 }
 
 // maker makes a page of a request.

@@ -125,21 +125,21 @@ func TestPeers_joinTheEventsOfOneEnd(t *testing.T) {
 	}
 }
 
-func TestCosts_areAShareOfACoreOnceTimeHasPassed(t *testing.T) {
-	var c costs
-	now := testNow()
-	p := func(ns int64) v1.Probe { return v1.Probe{Name: "exec", CostNS: &ns} }
-	for i, step := range []struct {
-		after time.Duration
-		ns    int64
-		want  float64
-	}{{0, 100, -1}, {time.Second, 200, -1}, {10 * time.Second, 1e9 + 100, 0.1}, {11 * time.Second, 50, -1}, {21 * time.Second, 1e9 + 50, 0.1}} {
-		if got := c.share(p(step.ns), now.Add(step.after)); got != step.want {
-			t.Errorf("step %d: %g, want %g", i, got, step.want)
+func TestProbe_costsAShareOfACore(t *testing.T) {
+	now, cost := testNow(), int64(time.Second)
+	since := v1.Time(now.Add(-100 * time.Second))
+	for _, tt := range []struct {
+		name  string
+		probe v1.Probe
+		want  string
+	}{
+		{"measured", v1.Probe{CostNS: &cost, Since: &since, Events: 1000}, "1 % of a core, 1 ms per event"},
+		{"never attached", v1.Probe{CostNS: &cost}, "1 s of CPU"},
+		{"not measured", v1.Probe{Since: &since}, "not measured"},
+	} {
+		if got := newProbe(tt.probe, now).Cost; got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
-	}
-	if got := c.share(v1.Probe{Name: "x"}, now); got != -1 {
-		t.Errorf("a cost that is not measured is %g", got)
 	}
 }
 

@@ -4,15 +4,17 @@ import "github.com/goshawk-io/goshawk/internal/model"
 
 // Probe is the state of one probe.
 type Probe struct {
-	Name        string      `json:"name"`
-	Summary     string      `json:"summary"`
-	Up          bool        `json:"up"`
-	Events      uint64      `json:"events"`
-	Lost        uint64      `json:"lost"`
-	LostRecords uint64      `json:"lost_records"`
-	CostNS      *int64      `json:"cost_ns,omitempty"`
-	Off         []ProbePart `json:"off,omitempty"`
-	Fields      []Field     `json:"fields,omitempty"`
+	Name        string `json:"name"`
+	Summary     string `json:"summary"`
+	Up          bool   `json:"up"`
+	Events      uint64 `json:"events"`
+	Lost        uint64 `json:"lost"`
+	LostRecords uint64 `json:"lost_records"`
+	// Since is when it was attached.
+	Since  *Time       `json:"since,omitempty"`
+	CostNS *int64      `json:"cost_ns,omitempty"`
+	Off    []ProbePart `json:"off,omitempty"`
+	Fields []Field     `json:"fields,omitempty"`
 	// Groups are the keys of the fields by which rollups tell events apart.
 	Groups []string `json:"groups,omitempty"`
 	// Rules are those by which the probe judges its events.
@@ -44,6 +46,10 @@ type Field struct {
 // NewProbe returns the wire form of a probe's state and schema.
 func NewProbe(h model.ProbeHealth, summary string, schema *model.Schema) Probe {
 	p := Probe{Name: h.Probe, Summary: summary, Up: h.Up, Events: h.Events, Lost: h.Lost, LostRecords: h.LostRecords, Groups: schema.Groups}
+	if !h.Since.IsZero() {
+		since := Time(h.Since)
+		p.Since = &since
+	}
 	if h.CostSeconds >= 0 {
 		ns := int64(h.CostSeconds * 1e9)
 		p.CostNS = &ns

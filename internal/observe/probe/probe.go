@@ -48,6 +48,7 @@ type Probe struct {
 	faults     []model.ProbeFault
 	events     atomic.Uint64
 	bad        atomic.Uint64
+	since      time.Time
 	closed     atomic.Bool
 }
 
@@ -85,6 +86,7 @@ func Start(spec *Spec, host Host, options Options) (*Probe, error) {
 		p.Close()
 		return nil, err
 	}
+	p.since = time.Now()
 	return p, nil
 }
 
@@ -243,6 +245,7 @@ func (p *Probe) Health() model.ProbeHealth {
 	h := model.ProbeHealth{
 		Probe:       p.spec.Name,
 		Up:          !p.closed.Load(),
+		Since:       p.since,
 		Events:      p.events.Load(),
 		Lost:        p.Lost(),
 		LostRecords: p.variable(recordVariable) + p.bad.Load(),
