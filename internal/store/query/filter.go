@@ -71,7 +71,7 @@ func (f *Filter) Matches(e *model.Event) bool {
 		(f.MinDuration <= 0 || e.Duration >= f.MinDuration) &&
 		(!f.Failed || e.Failure().IsSet()) &&
 		(!f.Findings || len(e.Findings) > 0) &&
-		f.inTime(e) && f.hasRule(e) && f.MatchesValues(e)
+		f.inTime(e) && f.MatchesValues(e)
 }
 
 func (f *Filter) inTime(e *model.Event) bool {
