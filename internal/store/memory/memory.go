@@ -7,13 +7,15 @@
 // What comes in are complete events, shared and never changed; what goes out
 // are answers as of any store. All events are kept, with weight 1, until they
 // are pushed out by later ones. It keeps nothing on disk; what was pushed out
-// is gone, and no answer says so.
+// is gone, and an answer that may lack some of it says so.
 package memory
 
 import (
 	"context"
 	"slices"
+	"strconv"
 	"sync"
+	"time"
 
 	"github.com/goshawk-io/goshawk/internal/model"
 	"github.com/goshawk-io/goshawk/internal/store/keep"
@@ -46,6 +48,9 @@ type Store struct {
 	oldest int64          // the row of the oldest
 	next   int64          // the row of the next
 	bytes  int
+	// gone is when the last of the events that were pushed out ended, in
+	// nanoseconds since the Unix epoch; it counts when oldest is not 0.
+	gone int64
 
 	groups keep.Groups
 	sums   keep.Sums
@@ -92,6 +97,9 @@ func (s *Store) at(row int64) **model.Event { return &s.events[row%int64(len(s.e
 
 func (s *Store) forget() {
 	old := s.at(s.oldest)
+	if end := (*old).End().UnixNano(); s.oldest == 0 || end > s.gone {
+		s.gone = end
+	}
 	s.bytes -= (*old).Bytes()
 	*old = nil
 	s.oldest++
@@ -122,7 +130,20 @@ func (s *Store) Events(ctx context.Context, q model.Query) (model.Page, error) {
 	for _, x := range all {
 		page.Records = append(page.Records, model.Record{Event: x.event, Weight: 1})
 	}
+	if page.Next == "" {
+		page.Incomplete = s.lacks(f)
+	}
 	return page, nil
+}
+
+// lacks says what the last page of a query may lack.
+func (s *Store) lacks(f *query.Filter) []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.oldest == 0 || f.From > s.gone {
+		return nil
+	}
+	return []string{"Events until " + time.Unix(0, s.gone).UTC().Format(time.RFC3339) + " are gone: memory holds the last " + strconv.Itoa(len(s.events)) + " at most."}
 }
 
 // selected returns what f selects after where the page begins, in no order.

@@ -51,6 +51,13 @@ func TestAdd_forgetsTheOldest(t *testing.T) {
 			if n := len(page.Records); n < tt.min || n > tt.max || page.Records[0].Event.PID != 49 {
 				t.Errorf("%d events are kept, the newest of pid %d; want %d to %d", n, page.Records[0].Event.PID, tt.min, tt.max)
 			}
+			if len(page.Incomplete) != 1 {
+				t.Errorf("the answer says that it lacks %q, want what was pushed out", page.Incomplete)
+			}
+			page, err = s.Events(context.Background(), model.Query{From: page.Records[len(page.Records)-1].Event.End()})
+			if err != nil || len(page.Records) == 0 || page.Incomplete != nil {
+				t.Errorf("what is kept whole: %d events, %v, lacks %q", len(page.Records), err, page.Incomplete)
+			}
 			rollups, err := s.Rollups(context.Background(), model.RollupQuery{})
 			if err != nil || len(rollups.Items) != 1 || rollups.Items[0].Count != 50 {
 				t.Errorf("rollups %+v, %v, want 50 events", rollups, err)
