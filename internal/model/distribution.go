@@ -38,14 +38,19 @@ func bucketOf(n uint64) uint16 {
 	return uint16((shift+1)<<subBits) | uint16(n>>shift)&(1<<subBits-1)
 }
 
-// middleOf returns the middle of a bucket.
-func middleOf(index uint16) int64 {
+// boundsOf returns the least number of a bucket and how many it has.
+func boundsOf(index uint16) (low, width uint64) {
 	if index < 1<<subBits {
-		return int64(index)
+		return uint64(index), 1
 	}
 	shift := int(index>>subBits) - 1
-	low := uint64(1<<subBits|index&(1<<subBits-1)) << shift
-	return int64(low + 1<<shift>>1)
+	return uint64(1<<subBits|index&(1<<subBits-1)) << shift, 1 << shift
+}
+
+// middleOf returns the middle of a bucket.
+func middleOf(index uint16) int64 {
+	low, width := boundsOf(index)
+	return int64(low + width>>1)
 }
 
 // Add counts a duration. A negative one counts as 0.
@@ -72,6 +77,49 @@ func (h *Distribution) addSum(n uint64) {
 	}
 	h.sum = sum
 }
+
+// Buckets that a kernel program counts in: see [Distribution.AddBuckets].
+const (
+	// KernelBuckets is how many there are.
+	KernelBuckets = 23 << subBits
+	// kernelFirst is the index of the first: that of 8192 ns.
+	kernelFirst = 11 << subBits
+)
+
+// AddBuckets counts what a kernel program did, in buckets of the same bounds as
+// the distribution's own: the first holds all below 9216 ns, the last all from
+// 64 s on. counts has [KernelBuckets] at most; sum and longest, in nanoseconds,
+// are exact.
+func (h *Distribution) AddBuckets(counts []uint64, sum, longest uint64) {
+	for i, n := range counts[:min(len(counts), KernelBuckets)] {
+		if n > 0 {
+			h.add(uint16(kernelFirst+i), n)
+		}
+	}
+	h.addSum(sum)
+	h.max = max(h.max, int64(min(longest, math.MaxInt64)))
+}
+
+// Each calls yield with the middle of each bucket that is not empty, in order,
+// and what it counts.
+func (h *Distribution) Each(yield func(middle time.Duration, count uint64)) {
+	for _, b := range h.buckets {
+		yield(time.Duration(middleOf(b.index)), b.count)
+	}
+}
+
+// Sum returns the sum of all durations in nanoseconds, saturating.
+func (h *Distribution) Sum() uint64 { return h.sum }
+
+// Clone returns a copy that shares nothing with h.
+func (h *Distribution) Clone() *Distribution {
+	c := *h
+	c.buckets = slices.Clone(h.buckets)
+	return &c
+}
+
+// Reset empties h, keeping its memory.
+func (h *Distribution) Reset() { *h = Distribution{buckets: h.buckets[:0]} }
 
 // Merge adds what other counted.
 func (h *Distribution) Merge(other *Distribution) {
@@ -111,12 +159,16 @@ func (h *Distribution) Quantile(q float64) time.Duration {
 	if total == 0 {
 		return 0
 	}
-	rank := uint64(math.Ceil(min(max(q, 0), 1) * float64(total)))
+	rank := max(uint64(math.Ceil(min(max(q, 0), 1)*float64(total))), 1)
 	var n uint64
 	for _, b := range h.buckets {
-		if n += b.count; n >= max(rank, 1) {
-			return time.Duration(min(middleOf(b.index), h.max))
+		if n+b.count >= rank {
+			// Within a bucket durations are taken to be spread evenly.
+			low, width := boundsOf(b.index)
+			at := float64(low) + float64(width)*(float64(rank-n)-0.5)/float64(b.count)
+			return time.Duration(min(int64(at), h.max))
 		}
+		n += b.count
 	}
 	return time.Duration(h.max)
 }

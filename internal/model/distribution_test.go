@@ -82,3 +82,31 @@ func FuzzHistogram_UnmarshalBinary(f *testing.F) {
 		}
 	})
 }
+
+func TestDistribution_takesTheBucketsOfTheKernel(t *testing.T) {
+	for n := uint64(1 << 13); n < 1<<36; n += n/50 + 1 {
+		counts := make([]uint64, KernelBuckets)
+		counts[bucketOf(n)-kernelFirst] = 3
+		var h, want Distribution
+		h.AddBuckets(counts, 3*n, n)
+		for range 3 {
+			want.Add(time.Duration(n))
+		}
+		if h.Count() != 3 || h.Quantile(0.5) != want.Quantile(0.5) || h.Mean() != want.Mean() || h.Max() != want.Max() {
+			t.Fatalf("%d ns: count %d, median %s, mean %s, max %s", n, h.Count(), h.Quantile(0.5), h.Mean(), h.Max())
+		}
+	}
+	if last := bucketOf(1<<36 - 1); int(last-kernelFirst) != KernelBuckets-1 {
+		t.Errorf("the last bucket of the kernel is %d, not %d", kernelFirst+KernelBuckets-1, last)
+	}
+}
+
+func TestDistribution_interpolatesWithinABucket(t *testing.T) {
+	var h Distribution
+	for n := range 1000 {
+		h.Add(time.Duration(1_000_000 + 10*n))
+	}
+	if got := h.Quantile(0.5); got < 983040 || got > 1_010_000 {
+		t.Errorf("median %s of durations from 1 ms to 1.01 ms", got)
+	}
+}

@@ -22,7 +22,22 @@ const (
 	// PhaseUnfinished reports something that goes on when the observer stops,
 	// and that ended events refer to.
 	PhaseUnfinished
+	// PhaseTally is no single event but counts many: see [Tally].
+	PhaseTally
 )
+
+// Tally counts the events of one kind that ended between an event's Time and
+// its End, whether or not they were emitted one by one. The event that carries
+// it has PhaseTally, and of its Values only those that are labels or groups.
+//
+// A probe whose schema is Tallied counts by tallies alone: what its events are
+// is a sample.
+type Tally struct {
+	// Count is how many there were.
+	Count uint64
+	// Durations distributes how long they took. It is borrowed, like the event.
+	Durations *Distribution
+}
 
 // Frame is one call of a stack.
 type Frame struct {
@@ -77,6 +92,11 @@ type Event struct {
 	Schema *Schema
 	// Phase tells a start from an end.
 	Phase Phase
+	// Tally is what an event of PhaseTally counts; nil for any other.
+	Tally *Tally
+	// Weight is how many events of a tallied schema this one stands for, itself
+	// included; 0 means 1.
+	Weight uint64
 	// Time is when it began.
 	Time time.Time
 	// Duration is how long it took; negative when that is not known.
@@ -151,6 +171,9 @@ func (e *Event) Clone() *Event {
 	c.Values = append([]Value(nil), e.Values...)
 	for i := range c.Values {
 		c.Values[i].str = strings.Clone(c.Values[i].str)
+	}
+	if e.Tally != nil {
+		c.Tally = &Tally{Count: e.Tally.Count, Durations: e.Tally.Durations.Clone()}
 	}
 	return &c
 }

@@ -20,6 +20,10 @@ type Schema struct {
 	Groups []string
 	// Rules are those by which the probe judges its events.
 	Rules []Rule
+	// Tallied says that the probe counts its events in the kernel and emits
+	// only some of them: metrics and rollups add up its tallies, not its
+	// events.
+	Tallied bool
 }
 
 // Rule is what a probe finds wrong with an event.
