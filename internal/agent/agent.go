@@ -39,6 +39,7 @@ type Agent struct {
 	// Processes is the table of processes.
 	Processes *target.Table
 
+	shared  probe.Shared
 	log     *slog.Logger
 	reader  *target.Reader
 	probes  []*probe.Probe
@@ -74,6 +75,7 @@ func Start(ctx context.Context, options Options) (*Agent, error) {
 		Clock:     clock,
 		NewIDs:    newIDs,
 		Log:       options.Log,
+		Shared:    &a.shared,
 	}
 	if err := a.startProbes(host, options); err != nil {
 		a.Close()
@@ -194,7 +196,7 @@ func (a *Agent) Close() error {
 	for _, p := range a.probes {
 		errs = append(errs, p.Close())
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, a.shared.Close())...)
 }
 
 // newIDs returns random ids, which W3C trace context asks for. They are not

@@ -169,7 +169,7 @@ func (o *watchOptions) filter(a *agent.Agent) (func(*model.Event) bool, error) {
 	}
 	selective := len(roots) > 0 || len(o.services) > 0
 	return func(e *model.Event) bool {
-		if e.Phase == model.PhaseUnfinished || e.Phase == model.PhaseStart && !o.starts {
+		if e.Phase != model.PhaseEnd && (e.Phase != model.PhaseStart || !o.starts) {
 			return false
 		}
 		if !selective {

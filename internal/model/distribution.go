@@ -54,20 +54,36 @@ func middleOf(index uint16) int64 {
 }
 
 // Add counts a duration. A negative one counts as 0.
-func (h *Distribution) Add(d time.Duration) {
+func (h *Distribution) Add(d time.Duration) { h.AddN(d, 1) }
+
+// AddN counts a duration as often as count says.
+func (h *Distribution) AddN(d time.Duration, count uint64) {
+	if count == 0 {
+		return
+	}
 	n := max(int64(d), 0)
-	h.add(bucketOf(uint64(n)), 1)
-	h.addSum(uint64(n))
+	h.add(bucketOf(uint64(n)), count)
+	if hi, sum := bits.Mul64(uint64(n), count); hi == 0 {
+		h.addSum(sum)
+	} else {
+		h.sum = math.MaxUint64
+	}
 	h.max = max(h.max, n)
 }
 
-func (h *Distribution) add(index uint16, count uint64) {
-	i, found := slices.BinarySearchFunc(h.buckets, index, func(b bucket, index uint16) int { return int(b.index) - int(index) })
+func (h *Distribution) add(index uint16, count uint64) { h.addFrom(0, index, count) }
+
+// addFrom adds to a bucket that is at position from or after it, and returns
+// where it is.
+func (h *Distribution) addFrom(from int, index uint16, count uint64) int {
+	i, found := slices.BinarySearchFunc(h.buckets[from:], index, func(b bucket, index uint16) int { return int(b.index) - int(index) })
+	i += from
 	if found {
 		h.buckets[i].count += count
-		return
+		return i
 	}
 	h.buckets = slices.Insert(h.buckets, i, bucket{index, count})
+	return i
 }
 
 func (h *Distribution) addSum(n uint64) {
@@ -84,6 +100,8 @@ const (
 	KernelBuckets = 23 << subBits
 	// kernelFirst is the index of the first: that of 8192 ns.
 	kernelFirst = 11 << subBits
+	// FineBuckets is how many there are for what is shorter as well.
+	FineBuckets = kernelFirst + KernelBuckets
 )
 
 // AddBuckets counts what a kernel program did, in buckets of the same bounds as
@@ -91,9 +109,19 @@ const (
 // 64 s on. counts has [KernelBuckets] at most; sum and longest, in nanoseconds,
 // are exact.
 func (h *Distribution) AddBuckets(counts []uint64, sum, longest uint64) {
-	for i, n := range counts[:min(len(counts), KernelBuckets)] {
+	h.addBuckets(kernelFirst, counts[:min(len(counts), KernelBuckets)], sum, longest)
+}
+
+// AddFineBuckets is [Distribution.AddBuckets] with buckets from 0 ns on: each
+// number below 8 has one. counts has [FineBuckets] at most.
+func (h *Distribution) AddFineBuckets(counts []uint64, sum, longest uint64) {
+	h.addBuckets(0, counts[:min(len(counts), FineBuckets)], sum, longest)
+}
+
+func (h *Distribution) addBuckets(first int, counts []uint64, sum, longest uint64) {
+	for i, n := range counts {
 		if n > 0 {
-			h.add(uint16(kernelFirst+i), n)
+			h.add(uint16(first+i), n)
 		}
 	}
 	h.addSum(sum)
@@ -107,6 +135,19 @@ func (h *Distribution) Each(yield func(middle time.Duration, count uint64)) {
 		yield(time.Duration(middleOf(b.index)), b.count)
 	}
 }
+
+// EachBucket calls yield with each bucket that is not empty, in order: the
+// least number of nanoseconds that it counts, the least beyond it, and its
+// count.
+func (h *Distribution) EachBucket(yield func(low, high, count uint64)) {
+	for _, b := range h.buckets {
+		low, width := boundsOf(b.index)
+		yield(low, low+width, b.count)
+	}
+}
+
+// bytes returns about how much memory h takes.
+func (h *Distribution) bytes() int { return 48 + 16*len(h.buckets) }
 
 // Sum returns the sum of all durations in nanoseconds, saturating.
 func (h *Distribution) Sum() uint64 { return h.sum }
@@ -123,8 +164,15 @@ func (h *Distribution) Reset() { *h = Distribution{buckets: h.buckets[:0]} }
 
 // Merge adds what other counted.
 func (h *Distribution) Merge(other *Distribution) {
+	at := 0
 	for _, b := range other.buckets {
-		h.add(b.index, b.count)
+		// Mostly the two have the same buckets, one after the other.
+		if at < len(h.buckets) && h.buckets[at].index == b.index {
+			h.buckets[at].count += b.count
+			at++
+			continue
+		}
+		at = h.addFrom(at, b.index, b.count) + 1
 	}
 	h.addSum(other.sum)
 	h.max = max(h.max, other.max)

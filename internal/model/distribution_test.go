@@ -110,3 +110,60 @@ func TestDistribution_interpolatesWithinABucket(t *testing.T) {
 		t.Errorf("median %s of durations from 1 ms to 1.01 ms", got)
 	}
 }
+
+func TestDistribution_mergesWhateverTheBuckets(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 8))
+	for range 300 {
+		var one, other, want Distribution
+		for range random.IntN(40) {
+			d := time.Duration(random.Int64N(1 << (1 + random.IntN(62))))
+			into := &one
+			if random.IntN(2) == 0 {
+				into = &other
+			}
+			into.Add(d)
+			want.Add(d)
+		}
+		one.Merge(&other)
+		one.Merge(&Distribution{})
+		got, _ := one.AppendBinary(nil)
+		if wanted, _ := want.AppendBinary(nil); !slices.Equal(got, wanted) {
+			t.Fatalf("merged %x, want %x", got, wanted)
+		}
+	}
+}
+
+func TestDistribution_addsMany(t *testing.T) {
+	for _, tt := range []struct {
+		d     time.Duration
+		count uint64
+	}{{time.Second, 0}, {time.Millisecond, 1}, {3 * time.Second, 1000}, {-1, 5}, {math.MaxInt64, 2}, {math.MaxInt64, 3}} {
+		var got, want Distribution
+		got.AddN(tt.d, tt.count)
+		for range tt.count {
+			want.Add(tt.d)
+		}
+		g, _ := got.AppendBinary(nil)
+		if w, _ := want.AppendBinary(nil); !slices.Equal(g, w) {
+			t.Errorf("%d times %v: %x, want %x", tt.count, tt.d, g, w)
+		}
+	}
+}
+
+func TestDistribution_yieldsItsBuckets(t *testing.T) {
+	var h Distribution
+	for _, n := range []time.Duration{0, 7, 8, 1000, 1000, math.MaxInt64} {
+		h.Add(n)
+	}
+	last, total := uint64(0), uint64(0)
+	h.EachBucket(func(low, high, count uint64) {
+		if low < last || high <= low || count == 0 || uint64(bucketOf(low)) != uint64(bucketOf(high-1)) || bucketOf(high) == bucketOf(low) {
+			t.Errorf("a bucket from %d to %d of %d after %d", low, high, count, last)
+		}
+		last = high
+		total += count
+	})
+	if total != h.Count() {
+		t.Errorf("the buckets have %d, want %d", total, h.Count())
+	}
+}

@@ -28,14 +28,16 @@ const (
 
 // Tally counts the events of one kind that ended between an event's Time and
 // its End, whether or not they were emitted one by one. The event that carries
-// it has PhaseTally, and of its Values only those that are labels or groups.
+// it has PhaseTally, and of its Values only those that are labels, groups, the
+// failure or the When of a metric.
 //
 // A probe whose schema is Tallied counts by tallies alone: what its events are
 // is a sample.
 type Tally struct {
 	// Count is how many there were.
 	Count uint64
-	// Durations distributes how long they took. It is borrowed, like the event.
+	// Durations distributes how long they took; nil when that is not known. It
+	// is borrowed, like the event.
 	Durations *Distribution
 }
 
@@ -149,6 +151,19 @@ func (e *Event) Get(key string) Value {
 	return Value{}
 }
 
+// Counts reports whether metrics and rollups add e up: a tally where the
+// schema is Tallied, else an event that ended.
+func (e *Event) Counts() bool {
+	if e.Schema.Tallied {
+		return e.Phase == PhaseTally && e.Tally != nil
+	}
+	return e.Phase == PhaseEnd
+}
+
+// StandsFor returns how many events e stands for, itself included: its Weight,
+// or 1.
+func (e *Event) StandsFor() uint64 { return max(e.Weight, 1) }
+
 // Failure returns how what the event reports failed, unset when it did not.
 func (e *Event) Failure() Value { return e.Get(e.Schema.Failure) }
 
@@ -158,6 +173,9 @@ func (e *Event) Bytes() int {
 	n := 256 + len(e.Stack)*frame + len(e.Findings)*finding + len(e.Values)*value
 	for i := range e.Values {
 		n += len(e.Values[i].str)
+	}
+	if e.Tally != nil && e.Tally.Durations != nil {
+		n += e.Tally.Durations.bytes()
 	}
 	return n
 }
@@ -173,7 +191,10 @@ func (e *Event) Clone() *Event {
 		c.Values[i].str = strings.Clone(c.Values[i].str)
 	}
 	if e.Tally != nil {
-		c.Tally = &Tally{Count: e.Tally.Count, Durations: e.Tally.Durations.Clone()}
+		c.Tally = &Tally{Count: e.Tally.Count}
+		if e.Tally.Durations != nil {
+			c.Tally.Durations = e.Tally.Durations.Clone()
+		}
 	}
 	return &c
 }

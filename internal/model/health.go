@@ -20,6 +20,25 @@ type ProbeHealth struct {
 	CostSeconds float64
 	// Off lists the parts of the probe that do not run.
 	Off []ProbeFault
+	// Targets lists the programs that the probe is attached to, for a probe of
+	// functions of Go programs.
+	Targets []ProbeTarget
+}
+
+// ProbeTarget is an executable that a probe is attached to.
+type ProbeTarget struct {
+	// Exe is its path, as one of the processes sees it.
+	Exe string
+	// Service and GoVersion are those of the processes.
+	Service, GoVersion string
+	// PIDs are the processes that run it, in order.
+	PIDs []int32
+	// Points is at how many instructions the probe is attached, Off how many
+	// parts of the probe do not work there.
+	Points, Off int
+	// Assumed is the release whose layout of structs is taken for the
+	// program's, because the program's own is not known; empty else.
+	Assumed string
 }
 
 // ProbeFault is a part of a probe that is off.

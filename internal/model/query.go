@@ -51,7 +51,9 @@ type Record struct {
 	// Event is shared and must not be changed.
 	Event *Event
 	// Weight is how many events of its kind it stands for: 1 when all were
-	// kept, more when some were left out.
+	// emitted and kept, more when some were left out. It is the event's own
+	// Weight multiplied by how many of those emitted this one stands for, so
+	// that the weights of all records add up to about the number of events.
 	Weight float64
 }
 
@@ -103,7 +105,9 @@ type Rollup struct {
 	// groups are not told apart, or for the events of too many groups.
 	Group []string
 	// Count, Failed and Findings count the events, those that failed, and
-	// those that have findings.
+	// those that have findings. Of a schema that is Tallied, Count and Failed
+	// are as the tallies say, and Findings counts the events that were emitted
+	// with findings, whatever their weight.
 	Count, Failed, Findings uint64
 	// Durations distributes the events' durations; events without one are not
 	// in it.

@@ -22,7 +22,7 @@ type Schema struct {
 	Rules []Rule
 	// Tallied says that the probe counts its events in the kernel and emits
 	// only some of them: metrics and rollups add up its tallies, not its
-	// events.
+	// events. Findings are the exception: those of the events emitted count.
 	Tallied bool
 }
 
@@ -88,10 +88,12 @@ type Metric struct {
 	Unit string
 	// Summary is one sentence, the metric's help text.
 	Summary string
-	// Sum is the key of the field that a Counter sums; empty counts events.
+	// Sum is the key of the field that a Counter sums; empty counts events. A
+	// tallied schema has none: tallies carry no such fields.
 	Sum string
 	// Value is the key of the duration field that a Histogram distributes;
-	// empty takes Event.Duration.
+	// empty takes Event.Duration. A tallied schema has none either: its
+	// histograms take Tally.Durations.
 	Value string
 	// Buckets are the upper bounds of a Histogram's classic buckets, in
 	// seconds; nil takes those from a millisecond to minutes.
@@ -102,11 +104,15 @@ type Metric struct {
 	// When, if not empty, is the key of a field that must be set for the
 	// event to count.
 	When string
+	// Equals, if not empty, is the text that the field of When must have, which
+	// is of KindString: one probe may have a metric for each of its roles.
+	Equals string `json:",omitempty"`
 }
 
 // Label maps a field to a label of a metric.
 type Label struct {
-	// Name is the label's name, valid in Prometheus and OTLP alike.
+	// Name is the label's name, valid in Prometheus and OTLP alike. Where it is
+	// Field with underscores for dots, OTLP gets the field's own key and type.
 	Name string
 	// Field is the key of the field that gives the label's value.
 	Field string
@@ -125,8 +131,24 @@ const (
 // Span says how an event becomes an OpenTelemetry span: it starts at
 // Event.Time, lasts Event.Duration and carries the set fields as attributes.
 type Span struct {
-	// Kind is the span's kind.
+	// Kind is the span's kind, but for ClientWhen.
 	Kind SpanKind
 	// Name is the key of the field that names the span.
 	Name string
+	// Names are the keys of fields whose texts follow that of Name, each after
+	// a blank, where they are set: "GET /orders/{id}".
+	Names []string `json:",omitempty"`
+	// ClientWhen makes SpanClient the kind where the field, of KindString, has
+	// this text. A zero Match is no exception from Kind.
+	ClientWhen Match `json:",omitzero"`
+}
+
+// KindOf returns the kind of the span of e.
+func (s *Span) KindOf(e *Event) SpanKind {
+	if s.ClientWhen.Key != "" {
+		if v := e.Get(s.ClientWhen.Key); v.IsSet() && v.Str() == s.ClientWhen.Value {
+			return SpanClient
+		}
+	}
+	return s.Kind
 }

@@ -34,6 +34,7 @@ typedef _Bool bool;
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_PERCPU_HASH = 5,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_SK_STORAGE = 24,
@@ -43,6 +44,7 @@ enum bpf_map_type {
 
 enum {
 	BPF_ANY = 0,
+	BPF_NOEXIST = 1,
 	BPF_F_NO_PREALLOC = 1,
 	BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
 	BPF_F_USER_STACK = 1 << 8,
@@ -59,6 +61,8 @@ enum {
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
 	unsigned long r14;
+	unsigned long r11, r10, r9, r8;
+	unsigned long ax, bx, cx, dx;
 	unsigned long bp;
 	unsigned long di;
 	unsigned long si;

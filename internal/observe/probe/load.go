@@ -11,6 +11,7 @@ import (
 	"github.com/cilium/ebpf/link"
 
 	"github.com/goshawk-io/goshawk/internal/model"
+	"github.com/goshawk-io/goshawk/internal/observe/uprobe"
 	"github.com/goshawk-io/goshawk/internal/platform"
 )
 
@@ -19,6 +20,8 @@ const (
 	lostVariable   = "lost"
 	recordVariable = "lost_records"
 	wakeVariable   = "wake_bytes"
+	// observerVariable is the process that a probe of functions leaves alone.
+	observerVariable = "observer"
 
 	// maxWakeBytes is what may wait in a ring before its reader is woken. What
 	// waits is missing when the reader stalls.
@@ -27,7 +30,7 @@ const (
 
 // load brings the probe's maps and programs into the kernel, leaving out the
 // programs that it refuses.
-func load(spec *Spec, ringBytes int) (*ebpf.Collection, []model.ProbeFault, error) {
+func load(spec *Spec, shared *Shared, ringBytes int) (*ebpf.Collection, []model.ProbeFault, error) {
 	object, err := spec.Load()
 	if err != nil {
 		return nil, nil, fmt.Errorf("read eBPF object of probe %s: %w", spec.Name, err)
@@ -36,18 +39,27 @@ func load(spec *Spec, ringBytes int) (*ebpf.Collection, []model.ProbeFault, erro
 	if err := size(spec, object, ringBytes); err != nil {
 		return nil, nil, err
 	}
-	collection, err := ebpf.NewCollection(object)
+	var options ebpf.CollectionOptions
+	if len(spec.Shared) > 0 {
+		if options.MapReplacements, err = shared.replacements(object, spec.Shared); err != nil {
+			return nil, nil, fmt.Errorf("eBPF object of probe %s: %w", spec.Name, err)
+		}
+	}
+	if spec.Functions != nil {
+		uprobe.Prepare(object)
+	}
+	collection, err := ebpf.NewCollectionWithOptions(object, options)
 	if err == nil {
 		return collection, nil, nil
 	}
-	faults, lastErr := dropRefused(spec, object)
+	faults, lastErr := dropRefused(spec, object, options)
 	if len(object.Programs) == 0 || len(faults) == 0 {
 		if lastErr == nil {
 			lastErr = err
 		}
 		return nil, faults, fmt.Errorf("load eBPF programs of probe %s: %w", spec.Name, lastErr)
 	}
-	collection, err = ebpf.NewCollection(object)
+	collection, err = ebpf.NewCollectionWithOptions(object, options)
 	if err != nil {
 		return nil, faults, fmt.Errorf("load eBPF programs of probe %s: %w", spec.Name, err)
 	}
@@ -82,6 +94,11 @@ func size(spec *Spec, object *ebpf.CollectionSpec, ringBytes int) error {
 			return fmt.Errorf("set %s of probe %s: %w", wakeVariable, spec.Name, err)
 		}
 	}
+	if observer, ok := object.Variables[observerVariable]; ok {
+		if err := observer.Set(uint32(os.Getpid())); err != nil {
+			return fmt.Errorf("set %s of probe %s: %w", observerVariable, spec.Name, err)
+		}
+	}
 	return nil
 }
 
@@ -100,11 +117,26 @@ func ringSize(n int) uint32 {
 	return uint32(1) << bits.Len32(uint32(n-1))
 }
 
+// programs returns a point for each program that the spec uses on this kernel.
+func (s *Spec) programs() []AttachPoint {
+	points := slices.DeleteFunc(slices.Clone(s.Attach), func(p AttachPoint) bool { return !p.Applies() })
+	if s.Functions == nil {
+		return points
+	}
+	for _, f := range s.Functions.Points {
+		if !slices.ContainsFunc(points, func(p AttachPoint) bool { return p.Program == f.Program }) {
+			points = append(points, AttachPoint{Program: f.Program, Target: f.Function, Missing: f.Missing})
+		}
+	}
+	return points
+}
+
 // dropUnnamed removes from object the programs that no attach point names, or
 // only one of other kernels.
 func dropUnnamed(spec *Spec, object *ebpf.CollectionSpec) {
+	used := spec.programs()
 	for name := range object.Programs {
-		if !slices.ContainsFunc(spec.Attach, func(p AttachPoint) bool { return p.Program == name && p.Applies() }) {
+		if !slices.ContainsFunc(used, func(p AttachPoint) bool { return p.Program == name }) {
 			delete(object.Programs, name)
 		}
 	}
@@ -112,20 +144,17 @@ func dropUnnamed(spec *Spec, object *ebpf.CollectionSpec) {
 
 // dropRefused removes from object each program that the kernel does not take
 // by itself. It returns the faults and the last cause.
-func dropRefused(spec *Spec, object *ebpf.CollectionSpec) ([]model.ProbeFault, error) {
+func dropRefused(spec *Spec, object *ebpf.CollectionSpec, options ebpf.CollectionOptions) ([]model.ProbeFault, error) {
 	var faults []model.ProbeFault
 	var last error
-	for _, point := range spec.Attach {
-		if !point.Applies() {
-			continue
-		}
+	for _, point := range spec.programs() {
 		alone := object.Copy()
 		for name := range alone.Programs {
 			if name != point.Program {
 				delete(alone.Programs, name)
 			}
 		}
-		collection, err := ebpf.NewCollection(alone)
+		collection, err := ebpf.NewCollectionWithOptions(alone, options)
 		if err == nil {
 			collection.Close()
 			continue

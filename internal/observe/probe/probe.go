@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,9 @@ type Options struct {
 	// RingBytes is the size of the ring buffer, rounded up to a power of two
 	// of at least a page; 0 takes the object's own.
 	RingBytes int
+	// Targets chooses the Go programs that a probe of functions attaches to;
+	// nil means all but this one.
+	Targets func(*model.Process) bool
 	// BeforeRead, if not nil, is called before each record is read. Tests
 	// stall the reader with it.
 	BeforeRead func()
@@ -44,6 +48,7 @@ type Probe struct {
 	collection *ebpf.Collection
 	ring       *ring
 	links      []link.Link
+	functions  *functions
 	iterators  []iterator
 	faults     []model.ProbeFault
 	events     atomic.Uint64
@@ -72,7 +77,7 @@ func Start(spec *Spec, host Host, options Options) (*Probe, error) {
 			}
 		}
 	}
-	collection, faults, err := load(spec, options.RingBytes)
+	collection, faults, err := load(spec, host.Shared, options.RingBytes)
 	if err != nil {
 		return nil, &platform.UnsupportedError{What: "start probe " + spec.Name, Cause: err, Hint: hint(err)}
 	}
@@ -85,6 +90,11 @@ func Start(spec *Spec, host Host, options Options) (*Probe, error) {
 	if err := p.attachAll(); err != nil {
 		p.Close()
 		return nil, err
+	}
+	p.host.Object = collection
+	if spec.Functions != nil {
+		p.functions = newFunctions(spec, &p.host, collection, options.Targets)
+		p.host.Attached, p.host.Refute = p.functions.attached, p.functions.refute
 	}
 	p.since = time.Now()
 	return p, nil
@@ -130,6 +140,8 @@ func (p *Probe) Spec() *Spec { return p.spec }
 // It returns nil after a clean drain.
 func (p *Probe) Run(ctx context.Context, older []target.Process, emit func(*model.Event)) error {
 	p.host.Older = older
+	attaching := p.attachFunctions(ctx)
+	defer attaching.Wait()
 	decoder := p.spec.NewDecoder(p.host)
 	counted := func(e *model.Event) {
 		if e.Phase == model.PhaseEnd {
@@ -156,6 +168,7 @@ func (p *Probe) Run(ctx context.Context, older []target.Process, emit func(*mode
 			return fmt.Errorf("probe %s: %w", p.spec.Name, err)
 		}
 	}
+	attaching.Wait()
 	p.detach()
 	// On another processor a program may still be writing a record, and those
 	// behind it wait for that.
@@ -166,6 +179,16 @@ func (p *Probe) Run(ctx context.Context, older []target.Process, emit func(*mode
 			return err
 		}
 	}
+}
+
+// attachFunctions attaches to the Go programs that run, and keeps doing so until
+// ctx is done, which the result waits for.
+func (p *Probe) attachFunctions(ctx context.Context) *sync.WaitGroup {
+	attaching := new(sync.WaitGroup)
+	if p.functions != nil {
+		attaching.Go(func() { p.functions.run(ctx) })
+	}
+	return attaching
 }
 
 // drain decodes records until the ring is empty or, asked now and then, stop
@@ -252,6 +275,10 @@ func (p *Probe) Health() model.ProbeHealth {
 		CostSeconds: -1,
 		Off:         p.faults,
 	}
+	if p.functions != nil {
+		targets, off := p.functions.health()
+		h.Targets, h.Off = targets, append(slices.Clip(p.faults), off...)
+	}
 	var cost time.Duration
 	for _, program := range p.collection.Programs {
 		stats, err := program.Stats()
@@ -280,6 +307,9 @@ func (p *Probe) detach() {
 	}
 	p.links = nil
 	p.iterators = nil
+	if p.functions != nil {
+		p.functions.close()
+	}
 }
 
 // Close detaches the probe and frees what it holds in the kernel. It must not

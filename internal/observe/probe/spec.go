@@ -31,6 +31,11 @@ type Spec struct {
 	Schema *model.Schema
 	// Load returns the eBPF object that bpf2go generated.
 	Load func() (*ebpf.CollectionSpec, error)
+	// Functions says where the probe attaches in Go programs; nil for a probe of
+	// the kernel alone.
+	Functions *Functions
+	// Shared names the maps that all probes of one agent have in common.
+	Shared []string
 	// PerCPU names the array maps that need one entry for each possible CPU.
 	PerCPU []string
 	// FeedsProcesses says that the decoder tells Host.Processes of every fork,
@@ -121,6 +126,18 @@ type Host struct {
 	NewIDs func() (model.TraceID, model.SpanID)
 	// Log receives what a decoder has to say beyond its events.
 	Log *slog.Logger
+	// Shared holds the maps that probes share. Probes of one agent have the
+	// same.
+	Shared *Shared
+
+	// Object is the probe's own eBPF object, as loaded. [Start] sets it.
+	Object *ebpf.Collection
+	// Attached returns the executable that the programs know by an index, for
+	// a probe of functions. [Start] sets it.
+	Attached func(index uint32) (Attached, bool)
+	// Refute tells that what the programs read of an executable is wrong: the
+	// probe lets go of it. [Start] sets it.
+	Refute func(index uint32, cause error)
 }
 
 // Stateless adapts a function that decodes one record into one event to a

@@ -5,6 +5,7 @@ package probes
 import (
 	"github.com/goshawk-io/goshawk/internal/observe/probe"
 	"github.com/goshawk-io/goshawk/internal/observe/probes/exec"
+	"github.com/goshawk-io/goshawk/internal/observe/probes/http"
 	"github.com/goshawk-io/goshawk/internal/observe/probes/tcp"
 )
 
@@ -12,6 +13,7 @@ import (
 func All() []*probe.Spec {
 	return []*probe.Spec{
 		exec.Spec(),
+		http.Spec(),
 		tcp.Spec(),
 	}
 }

@@ -34,6 +34,7 @@ type Binary struct {
 	info    buildInfo
 	buildID string
 	start   uint64 // lowest address of the executable segments
+	fields  fieldCache
 }
 
 // Open maps the executable at path, which may be /proc/PID/exe. It blocks for

@@ -3,7 +3,6 @@ package symbol
 import (
 	"bytes"
 	"encoding/binary"
-	"strconv"
 	"strings"
 )
 
@@ -14,6 +13,7 @@ const (
 	modInfoFrame    = 16 // bytes of a marker before and after the module information
 	goNoteBuildID   = 4
 	maxModulePaths  = 1024
+	maxRecord       = 1 << 20 // bytes of module information that are kept
 )
 
 // buildInfo is what the toolchain recorded of the build.
@@ -22,6 +22,17 @@ type buildInfo struct {
 	// modules are the paths of modules and of the main package whose first
 	// element has no dot, and which therefore look like the standard library.
 	modules []string
+	// record is what was recorded of modules, one per line, empty when the
+	// build tool does not do so.
+	record string
+}
+
+// dependency is a module of a program.
+type dependency struct {
+	version string
+	// original says that the sources are those of this version under the
+	// module's own path.
+	original bool
 }
 
 // readBuildInfo returns the zero value when the file has none.
@@ -42,7 +53,12 @@ func readBuildInfo(img *image) buildInfo {
 	}
 	version, rest := lengthPrefixed(data[buildInfoHeader:])
 	modules, _ := lengthPrefixed(rest)
-	return buildInfo{version: string(version[:min(len(version), maxName)]), modules: dotlessModules(modules)}
+	info := buildInfo{version: string(version[:min(len(version), maxName)]), modules: dotlessModules(modules)}
+	if len(modules) > 2*modInfoFrame {
+		record := modules[modInfoFrame : len(modules)-modInfoFrame]
+		info.record = string(record[:min(len(record), maxRecord)])
+	}
+	return info
 }
 
 func searchBuildInfo(data []byte) []byte {
@@ -88,19 +104,25 @@ func dotlessModules(info []byte) []string {
 	return found
 }
 
-// minorRelease returns N of "go1.N…", 0 when the version does not say.
-func minorRelease(version string) int {
-	_, rest, ok := strings.Cut(version, "go1.")
-	if !ok {
-		return 0
+// module returns the module of a path, false when the program has none.
+func (info *buildInfo) module(path string) (dependency, bool) {
+	var found dependency
+	ok := false
+	for line := range strings.Lines(info.record) {
+		words := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		for len(words) < 3 {
+			words = append(words, "")
+		}
+		switch kind := words[0]; {
+		case ok && kind == "=>" && words[2] != "":
+			return dependency{version: words[2], original: words[1] == path}, true
+		case ok && kind == "=>": // a folder
+			return dependency{version: found.version}, true
+		case ok:
+			return found, true
+		case (kind == "mod" || kind == "dep") && words[1] == path:
+			found, ok = dependency{version: words[2], original: true}, true
+		}
 	}
-	end := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' })
-	if end >= 0 {
-		rest = rest[:end]
-	}
-	minor, err := strconv.ParseUint(rest, 10, 16)
-	if err != nil {
-		return 0
-	}
-	return int(minor)
+	return found, ok
 }

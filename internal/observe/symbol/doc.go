@@ -32,4 +32,4 @@
 // and in the kernel give nothing.
 package symbol
 
-//go:generate go run ./genoffsets -o zreleases.go
+//go:generate go run ./genoffsets

@@ -19,6 +19,7 @@ const (
 	typeExec, typeDyn         = 2, 3
 	machineAMD64, machineARM  = 62, 183
 	ptLoad, ptDynamic, ptNote = 1, 2, 4
+	ptInterp, ptRelro         = 3, 0x6474e552
 	flagExec, flagWrite       = 1, 2
 	shtNobits                 = 8
 	shnXindex                 = 0xffff
@@ -41,6 +42,8 @@ var le = binary.LittleEndian
 type segment struct {
 	kind, flags uint32
 	addr        uint64
+	off         uint64 // in the file
+	size        uint64 // in memory
 	data        []byte
 }
 
@@ -50,13 +53,17 @@ func (s *segment) contains(addr uint64) bool {
 
 // section is a named part of the file; its name and data alias the file.
 type section struct {
-	name []byte
-	addr uint64
-	data []byte
+	name  []byte
+	kind  uint32
+	flags uint64
+	addr  uint64
+	data  []byte
 }
 
 // image is an ELF file whose headers are known to lie inside of it.
 type image struct {
+	machine  uint16
+	kind     uint16 // typeExec or typeDyn
 	relative uint32 // the machine's relocation by the load bias
 	segments []segment
 	sections []section
@@ -70,17 +77,17 @@ func parseImage(data []byte) (*image, error) {
 	if data[4] != 2 || data[5] != 1 {
 		return nil, fmt.Errorf("%w: not a 64-bit little-endian ELF file", ErrUnsupported)
 	}
-	img := &image{}
-	switch machine := le.Uint16(data[18:]); machine {
+	img := &image{machine: le.Uint16(data[18:])}
+	switch img.machine {
 	case machineAMD64:
 		img.relative = relativeAMD64
 	case machineARM:
 		img.relative = relativeARM
 	default:
-		return nil, fmt.Errorf("%w: ELF machine %d", ErrUnsupported, machine)
+		return nil, fmt.Errorf("%w: ELF machine %d", ErrUnsupported, img.machine)
 	}
-	if kind := le.Uint16(data[16:]); kind != typeExec && kind != typeDyn {
-		return nil, fmt.Errorf("%w: ELF type %d is not an executable", ErrNotGo, kind)
+	if img.kind = le.Uint16(data[16:]); img.kind != typeExec && img.kind != typeDyn {
+		return nil, fmt.Errorf("%w: ELF type %d is not an executable", ErrNotGo, img.kind)
 	}
 	if err := img.readSegments(data); err != nil {
 		return nil, err
@@ -114,12 +121,20 @@ func (img *image) readSegments(data []byte) error {
 	}
 	var loaded uint64
 	for ; len(headers) > 0; headers = headers[progHeaderSize:] {
-		s := segment{kind: le.Uint32(headers), flags: le.Uint32(headers[4:]), addr: le.Uint64(headers[16:])}
-		if s.kind != ptLoad && s.kind != ptDynamic && s.kind != ptNote {
+		off, size := le.Uint64(headers[8:]), le.Uint64(headers[32:])
+		s := segment{
+			kind: le.Uint32(headers), flags: le.Uint32(headers[4:]),
+			addr: le.Uint64(headers[16:]), off: off, size: le.Uint64(headers[40:]),
+		}
+		switch s.kind {
+		case ptLoad, ptDynamic, ptNote:
+			s.data, ok = part(data, off, size)
+		case ptInterp, ptRelro: // it matters only where they are
+			size, ok = 0, true
+		default:
 			continue
 		}
-		off, size := le.Uint64(headers[8:]), le.Uint64(headers[32:])
-		if s.data, ok = part(data, off, size); !ok {
+		if !ok {
 			return fmt.Errorf("truncated: segment [%#x, +%#x) is outside of the file", off, size)
 		}
 		if s.addr+size < s.addr {
@@ -174,7 +189,9 @@ func (img *image) readSections(data []byte) error {
 		}
 		// A section past the end matters only when it is needed.
 		if body, ok := part(data, le.Uint64(headers[24:]), le.Uint64(headers[32:])); ok {
-			img.sections = append(img.sections, section{name: name, addr: le.Uint64(headers[16:]), data: body})
+			img.sections = append(img.sections, section{
+				name: name, kind: le.Uint32(headers[4:]), flags: le.Uint64(headers[8:]), addr: le.Uint64(headers[16:]), data: body,
+			})
 		}
 	}
 	return nil
@@ -238,21 +255,12 @@ func (img *image) at(addr, size uint64) []byte {
 // applies, nil when there is none.
 func (img *image) relocations() []byte {
 	var addr, size uint64
-	for i := range img.segments {
-		if img.segments[i].kind != ptDynamic {
-			continue
-		}
-		for d := img.segments[i].data; len(d) >= dynSize; d = d[dynSize:] {
-			tag, value := le.Uint64(d), le.Uint64(d[8:])
-			if tag == dtNull {
-				break
-			}
-			switch tag {
-			case dtRela:
-				addr = value
-			case dtRelaSz:
-				size = value
-			}
+	for tag, value := range img.dynamic() {
+		switch tag {
+		case dtRela:
+			addr = value
+		case dtRelaSz:
+			size = value
 		}
 	}
 	return img.at(addr, size-size%relaSize)

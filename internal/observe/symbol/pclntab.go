@@ -25,6 +25,7 @@ const (
 	pcdataInlineIndex  = 2
 	funcdataInlineTree = 3
 	noOffset           = ^uint32(0)
+	flagAssembly       = 1 << 2
 
 	maxText   = 1 << 16 // bytes of a name as stored
 	maxName   = 4 << 10 // bytes of a name in a frame
@@ -105,6 +106,7 @@ func (f *function) pcline() uint32     { return f.field(6) }
 func (f *function) npcdata() uint32    { return f.field(7) }
 func (f *function) unit() uint32       { return f.field(8) }
 func (f *function) id() uint8          { return f.raw[40] }
+func (f *function) flags() uint8      { return f.raw[41] }
 func (f *function) nfuncdata() uint8   { return f.raw[43] }
 
 // tail returns word i of the two tables that follow runtime._func.

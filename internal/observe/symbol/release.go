@@ -24,7 +24,7 @@ func (ids funcIDs) hides(id, callee uint8) bool {
 // and false.
 func releaseOf(version string) (release, bool) {
 	known := releases()
-	minor := minorRelease(version)
+	minor := parseRelease(version).minor
 	for _, r := range known {
 		if r.minor == minor {
 			return r, true

@@ -1,0 +1,389 @@
+package probe
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/goshawk-io/goshawk/internal/model"
+	"github.com/goshawk-io/goshawk/internal/observe/symbol"
+	"github.com/goshawk-io/goshawk/internal/observe/target"
+	"github.com/goshawk-io/goshawk/internal/observe/uprobe"
+)
+
+const (
+	// scanEvery is how often new processes are looked for.
+	scanEvery = time.Second
+	// youngest is how old a process must be: attaching to a command that is
+	// about to end costs more than it tells.
+	youngest = time.Second
+	// detachAfter is how long an executable stays attached that no process runs.
+	detachAfter = time.Minute
+)
+
+// functions attaches a probe to Go programs as they come and go.
+type functions struct {
+	spec       *Spec
+	host       *Host
+	collection *ebpf.Collection
+	want       func(*model.Process) bool
+	self       int32
+
+	mu      sync.Mutex
+	files   map[target.FileID]*executable
+	byIndex map[uint32]*executable
+	next    uint32
+}
+
+// executable is a file that was looked at. It is guarded by the lock.
+type executable struct {
+	index   uint32
+	path    string
+	program *symbol.Program
+	links   []io.Closer
+	points  int
+	off     []model.ProbeFault
+	assumed string
+	// refused says why the probe is not attached at all; skipped that it has no
+	// business here.
+	refused error
+	skipped bool
+	running []*model.Process
+	seen    time.Time
+}
+
+func newFunctions(spec *Spec, host *Host, collection *ebpf.Collection, want func(*model.Process) bool) *functions {
+	return &functions{
+		spec: spec, host: host, collection: collection, want: want, self: int32(os.Getpid()),
+		files: make(map[target.FileID]*executable), byIndex: make(map[uint32]*executable),
+	}
+}
+
+// run looks for processes until ctx is done.
+func (f *functions) run(ctx context.Context) {
+	tick := time.NewTicker(scanEvery)
+	defer tick.Stop()
+	for {
+		f.scan(time.Now())
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// scan attaches to what runs now and lets go of what runs no more.
+func (f *functions) scan(now time.Time) {
+	running := make(map[*executable][]*model.Process)
+	for _, p := range f.host.Processes.GoProcesses() {
+		if p.ID.PID == f.self || now.Sub(p.StartTime) < youngest || f.want != nil && !f.want(p) {
+			continue
+		}
+		if e := f.find(p, now); e != nil {
+			running[e] = append(running[e], p)
+		}
+	}
+	f.mu.Lock()
+	var old []*executable
+	for id, e := range f.files {
+		e.running = running[e]
+		if len(e.running) > 0 {
+			e.seen = now
+		}
+		if now.Sub(e.seen) > detachAfter {
+			delete(f.files, id)
+			delete(f.byIndex, e.index)
+			old = append(old, e)
+		}
+	}
+	f.mu.Unlock()
+	for _, e := range old {
+		e.close()
+	}
+}
+
+// find returns the executable that a process runs, attached if it is new; nil
+// when the process is gone.
+func (f *functions) find(p *model.Process, now time.Time) *executable {
+	running, err := f.host.Processes.OpenRunning(p.ID)
+	if err != nil {
+		return nil
+	}
+	defer running.File.Close()
+	f.mu.Lock()
+	e := f.files[running.ID]
+	f.mu.Unlock()
+	if e != nil {
+		return e
+	}
+	e = &executable{index: f.freeIndex(), path: p.Exe, seen: now}
+	if err := f.attach(e, p, running); err != nil {
+		e.close()
+		e.refused = err
+		f.host.Log.Warn("a probe is not attached to a program", "probe", f.spec.Name, "exe", p.Exe, "pid", p.ID.PID, "cause", err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.files[running.ID] = e
+	f.byIndex[e.index] = e
+	return e
+}
+
+// freeIndex returns an index of the layouts that no executable has.
+func (f *functions) freeIndex() uint32 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	size := uint32(1)
+	if m, ok := f.collection.Maps[layoutMap]; ok {
+		size = m.MaxEntries()
+	}
+	for range size {
+		f.next = (f.next + 1) % size
+		if _, taken := f.byIndex[f.next]; !taken {
+			break
+		}
+	}
+	return f.next
+}
+
+// attach attaches the probe to the executable of a process. Points that fail
+// are off alone; the error is for what makes all of them impossible.
+func (f *functions) attach(e *executable, p *model.Process, running *target.Running) error {
+	program, err := f.host.Symbols.Lookup("/proc/self/fd/" + strconv.Itoa(int(running.File.Fd())))
+	if errors.Is(err, symbol.ErrNotGo) {
+		e.skipped = true
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	e.program = program
+	b := program.Binary()
+	found := b.Lookup(f.names()...)
+	if !slices.ContainsFunc(f.spec.Functions.Any, func(name string) bool { _, ok := found[name]; return ok }) {
+		e.skipped = true
+		return nil
+	}
+	if err := f.describe(e, b); err != nil {
+		return err
+	}
+	sites, at := f.sites(e, b, found)
+	refused := uprobe.Check(int(p.ID.PID), b.LoadBias(running.StartCode), b, at)
+	for program, list := range sites {
+		list = slices.DeleteFunc(list, func(s site) bool {
+			i := slices.IndexFunc(refused, func(r uprobe.Refusal) bool { return r.Offset == s.Offset })
+			if i >= 0 {
+				e.off = append(e.off, pointFault(e, s.point, refused[i].Err))
+			}
+			return i >= 0
+		})
+		f.attachProgram(e, running.File, program, list)
+	}
+	if e.points == 0 && len(e.off) > 0 {
+		return errors.New(e.off[0].Cause)
+	}
+	f.host.Log.Debug("attached to a program", "probe", f.spec.Name, "exe", e.path, "points", e.points)
+	return nil
+}
+
+// describe tells the programs of the executable's layout.
+func (f *functions) describe(e *executable, b *symbol.Binary) error {
+	if f.spec.Functions.Layout == nil {
+		return nil
+	}
+	layout, err := f.spec.Functions.Layout(b)
+	if err != nil {
+		return err
+	}
+	e.assumed, e.off = layout.Assumed, layout.Off
+	for i := range e.off {
+		e.off[i].Part = e.path + " " + e.off[i].Part
+	}
+	if err := f.collection.Maps[layoutMap].Put(e.index, layout.Value); err != nil {
+		return fmt.Errorf("tell the programs of %s: %w", e.path, err)
+	}
+	return nil
+}
+
+// names returns the functions that the spec speaks of.
+func (f *functions) names() []string {
+	names := slices.Clone(f.spec.Functions.Any)
+	for _, p := range f.spec.Functions.Points {
+		names = append(names, p.Function)
+		if p.Callee != "" {
+			names = append(names, p.Callee)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// site is an instruction at which a program of the spec is to run.
+type site struct {
+	uprobe.Site
+	point *FunctionPoint
+}
+
+// sites finds the instructions of each program.
+func (f *functions) sites(e *executable, b *symbol.Binary, found map[string]symbol.Function) (map[string][]site, []symbol.Point) {
+	sites := make(map[string][]site)
+	var all []symbol.Point
+	for i := range f.spec.Functions.Points {
+		p := &f.spec.Functions.Points[i]
+		if _, ok := f.collection.Programs[p.Program]; !ok {
+			continue
+		}
+		points, err := pointsOf(b, found, p)
+		if err != nil {
+			e.off = append(e.off, pointFault(e, p, err))
+			continue
+		}
+		for _, point := range points {
+			sites[p.Program] = append(sites[p.Program], site{uprobe.Site{Offset: point.Offset, Cookie: uint64(e.index)}, p})
+			all = append(all, point)
+		}
+	}
+	return sites, all
+}
+
+// pointsOf returns the instructions that a point of the spec means, none when
+// the executable does not have the function.
+func pointsOf(b *symbol.Binary, found map[string]symbol.Function, p *FunctionPoint) ([]symbol.Point, error) {
+	function, ok := found[p.Function]
+	if !ok {
+		return nil, nil
+	}
+	switch p.Where {
+	case AtReturns:
+		return b.ReturnPoints(function)
+	case AtCalls:
+		callee, ok := found[p.Callee]
+		if !ok {
+			return nil, fmt.Errorf("%s has no code of its own", p.Callee)
+		}
+		points, err := b.CallPoints(function, callee)
+		if err == nil && len(points) == 0 {
+			err = fmt.Errorf("%s does not call %s", p.Function, p.Callee)
+		}
+		return points, err
+	}
+	point, err := b.EntryPoint(function)
+	if err != nil {
+		return nil, err
+	}
+	return []symbol.Point{point}, nil
+}
+
+func (f *functions) attachProgram(e *executable, exe *os.File, program string, list []site) {
+	if len(list) == 0 {
+		return
+	}
+	plain := make([]uprobe.Site, len(list))
+	for i := range list {
+		plain[i] = list[i].Site
+	}
+	link, refused, err := uprobe.Attach(exe, f.collection.Programs[program], plain, uprobe.Options{Log: f.host.Log})
+	if err != nil {
+		e.off = append(e.off, pointFault(e, list[0].point, err))
+		return
+	}
+	for _, r := range refused {
+		i := slices.IndexFunc(list, func(s site) bool { return s.Offset == r.Offset })
+		e.off = append(e.off, pointFault(e, list[i].point, r.Err))
+	}
+	e.links = append(e.links, link)
+	e.points += len(list) - len(refused)
+}
+
+func pointFault(e *executable, p *FunctionPoint, err error) model.ProbeFault {
+	return model.ProbeFault{Part: e.path + " " + p.Function, Cause: err.Error(), Missing: p.Missing, Hint: functionHint(err)}
+}
+
+func functionHint(err error) string {
+	if errors.Is(err, uprobe.ErrPatched) {
+		return "something has rewritten the code of the process: find out what before a probe is put there"
+	}
+	return "report the cause with the Go version that goshawk ps shows"
+}
+
+func (e *executable) close() {
+	for _, l := range e.links {
+		l.Close()
+	}
+	e.links, e.points = nil, 0
+}
+
+// attached returns the executable at an index.
+func (f *functions) attached(index uint32) (Attached, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	e, ok := f.byIndex[index]
+	if !ok || e.program == nil {
+		return Attached{}, false
+	}
+	return Attached{Program: e.program, Assumed: e.assumed}, true
+}
+
+// refute detaches from an executable whose layout has turned out to be wrong.
+func (f *functions) refute(index uint32, cause error) {
+	f.mu.Lock()
+	e, ok := f.byIndex[index]
+	if ok && e.refused != nil {
+		ok = false
+	}
+	if ok {
+		e.refused = cause
+	}
+	f.mu.Unlock()
+	if ok {
+		f.host.Log.Warn("a probe lets go of a program", "probe", f.spec.Name, "exe", e.path, "cause", cause)
+		e.close()
+	}
+}
+
+// health returns the state of each executable that the probe has to do with.
+func (f *functions) health() (targets []model.ProbeTarget, off []model.ProbeFault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, e := range f.files {
+		if e.skipped || len(e.running) == 0 {
+			continue
+		}
+		t := model.ProbeTarget{Exe: e.path, Points: e.points, Assumed: e.assumed, Off: len(e.off)}
+		for _, p := range e.running {
+			t.PIDs = append(t.PIDs, p.ID.PID)
+			t.Service, t.GoVersion = p.Service, p.Go.GoVersion
+		}
+		slices.Sort(t.PIDs)
+		targets = append(targets, t)
+		if e.refused != nil {
+			off = append(off, model.ProbeFault{
+				Part: e.path, Cause: e.refused.Error(), Missing: "all that the probe " + f.spec.Name + " sees of this program",
+				Hint: functionHint(e.refused),
+			})
+			continue
+		}
+		off = append(off, e.off...)
+	}
+	slices.SortFunc(targets, func(a, b model.ProbeTarget) int { return int(a.PIDs[0] - b.PIDs[0]) })
+	slices.SortFunc(off, func(a, b model.ProbeFault) int { return cmp.Compare(a.Part, b.Part) })
+	return targets, off
+}
+
+func (f *functions) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, e := range f.files {
+		e.close()
+	}
+}

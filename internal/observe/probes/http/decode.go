@@ -1,0 +1,252 @@
+package http
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unsafe"
+
+	"github.com/goshawk-io/goshawk/internal/model"
+	"github.com/goshawk-io/goshawk/internal/observe/probe"
+	"github.com/goshawk-io/goshawk/internal/observe/target"
+)
+
+// decoder turns records into events and the kernel's counts into tallies.
+type decoder struct {
+	host    probe.Host
+	schema  *model.Schema
+	event   model.Event
+	tallies *tallies
+	pcs     []uint64
+}
+
+func newDecoder(host probe.Host) probe.Decoder {
+	return &decoder{host: host, schema: Schema(), tallies: newTallies(host)}
+}
+
+// stackOffset is where a record's stack begins: what follows is as long as the
+// stack is.
+const stackOffset = int(unsafe.Offsetof(bpfHttpRecord{}.Stack))
+
+var errRecord = errors.New("http record: its parts are longer than it is")
+
+// view returns a record whose stack may be cut short.
+func view(record []byte) (*bpfHttpRecord, error) {
+	if len(record) < stackOffset {
+		return nil, fmt.Errorf("http record of %d bytes", len(record))
+	}
+	r := (*bpfHttpRecord)(unsafe.Pointer(unsafe.SliceData(record)))
+	switch {
+	case uintptr(unsafe.Pointer(r))%unsafe.Alignof(*r) != 0,
+		int(r.StackBytes) > len(record)-stackOffset, r.StackBytes%8 != 0,
+		int(r.MethodBytes) > len(r.Method), int(r.PathBytes) > len(r.Path), int(r.HostBytes) > len(r.Host),
+		int(r.RouteBytes) > len(r.Route), int(r.RemoteBytes) > len(r.Remote), int(r.SchemeBytes) > len(r.Scheme):
+		return nil, errRecord
+	}
+	return r, nil
+}
+
+func (d *decoder) Decode(record []byte, emit func(*model.Event)) error {
+	r, err := view(record)
+	if err != nil {
+		return err
+	}
+	if err := plausible(r); err != nil {
+		if at, ok := d.host.Attached(r.Layout); ok && at.Assumed != "" {
+			d.host.Refute(r.Layout, fmt.Errorf("the layout of %s does not fit: %w", at.Assumed, err))
+		}
+		return err
+	}
+	process := d.process(r.Key.Tgid, r.Start)
+	d.tallies.learn(r, process)
+	d.fill(r, process)
+	emit(&d.event)
+	return nil
+}
+
+// process returns the process that served or made a request, whether or not it
+// is known.
+func (d *decoder) process(pid uint32, start uint64) *model.Process {
+	id := model.ProcessID{PID: int32(pid), Start: target.Ticks(start)}
+	if known, ok := d.host.Processes.GetID(id); ok {
+		return known
+	}
+	return &model.Process{ID: id}
+}
+
+// plausible reports what of a record cannot be of a request. It finds out when
+// the programs read structs of another layout than they think.
+func plausible(r *bpfHttpRecord) error {
+	method := probe.Text(probe.Bytes(r.Method[:r.MethodBytes]))
+	path := probe.Text(probe.Bytes(r.Path[:r.PathBytes]))
+	status := r.Key.Status
+	switch {
+	case strings.ContainsFunc(method, func(c rune) bool { return c <= ' ' || c > '~' }):
+		return fmt.Errorf("http record: method %q", method)
+	case path != "" && path[0] != '/' && path[0] != '*' && bpfRole(r.Key.Role) == bpfRoleROLE_SERVER:
+		return fmt.Errorf("http record: path %q", path)
+	case status != 0 && (status < 100 || status > 999):
+		return fmt.Errorf("http record: status %d", status)
+	case r.Protocol > 3:
+		return fmt.Errorf("http record: protocol version %d", r.Protocol)
+	case r.End < r.Begin:
+		return fmt.Errorf("http record: it ends %d ns before it begins", r.Begin-r.End)
+	}
+	return nil
+}
+
+func (d *decoder) fill(r *bpfHttpRecord, p *model.Process) {
+	e := &d.event
+	e.Reset(d.schema)
+	e.Time = d.host.Clock.Wall(r.Begin)
+	e.Duration = time.Duration(r.End - r.Begin)
+	e.PID = p.ID.PID
+	e.Service, e.ContainerID, e.PodUID = p.Service, p.ContainerID, p.PodUID
+	e.GoroutineID = r.Goid
+	e.TraceID = *(*model.TraceID)(unsafe.Pointer(&r.Trace))
+	e.SpanID = *(*model.SpanID)(unsafe.Pointer(&r.Span))
+	e.ParentSpanID = *(*model.SpanID)(unsafe.Pointer(&r.Parent))
+	e.Weight = r.Weight
+	v := e.Values
+	v[fieldPID] = model.IntValue(int64(p.ID.PID))
+	v[fieldMethod] = model.StringValue(methodText(r))
+	setKind(v, &r.Key)
+	if r.PathBytes > 0 {
+		v[fieldPath] = model.StringValue(probe.Text(probe.Bytes(r.Path[:r.PathBytes])))
+	}
+	d.setRoute(v, r)
+	setPeers(v, r)
+	v[fieldScheme] = model.StringValue("http")
+	if r.Tls != 0 {
+		v[fieldScheme] = model.StringValue("https")
+	}
+	v[fieldProtocol] = model.StringValue("1.1")
+	if r.Protocol >= 2 {
+		v[fieldProtocol] = model.StringValue(strconv.Itoa(int(r.Protocol)))
+	}
+	if r.Length >= 0 {
+		v[fieldRequestSize] = model.IntValue(r.Length)
+	}
+	if bpfRole(r.Key.Role) == bpfRoleROLE_SERVER && bpfOutcome(r.Key.Outcome) == bpfOutcomeOUTCOME_DONE {
+		v[fieldResponseSize] = model.IntValue(int64(r.Written))
+	}
+	// Many a panic is recovered and harmless; one in a request that failed is
+	// likely why.
+	if r.Panicked != 0 && v[fieldErrorType].IsSet() {
+		d.setStack(e, r)
+	}
+}
+
+// setKind fills the fields that follow from what kind of request it is.
+func setKind(v []model.Value, k *bpfSeriesKey) {
+	outcome, failed := "done", 500
+	v[fieldRole] = model.StringValue(roleServer)
+	if bpfRole(k.Role) == bpfRoleROLE_CLIENT {
+		v[fieldRole], failed = model.StringValue(roleClient), 400
+	}
+	if k.Status != 0 {
+		v[fieldStatus] = model.IntValue(int64(k.Status))
+	}
+	switch bpfOutcome(k.Outcome) {
+	case bpfOutcomeOUTCOME_PANIC:
+		outcome = "panic"
+	case bpfOutcomeOUTCOME_HIJACKED:
+		outcome = "hijacked"
+	case bpfOutcomeOUTCOME_ERROR:
+		outcome = "aborted"
+		if bpfRole(k.Role) == bpfRoleROLE_CLIENT {
+			outcome = "error"
+		}
+	}
+	v[fieldOutcome] = model.StringValue(outcome)
+	switch {
+	case outcome != "done" && outcome != "hijacked":
+		v[fieldErrorType] = model.StringValue(outcome)
+	case int(k.Status) >= failed:
+		v[fieldErrorType] = model.StringValue(strconv.Itoa(int(k.Status)))
+	}
+}
+
+// methodText returns the request's method; a client's empty one is GET.
+func methodText(r *bpfHttpRecord) string {
+	if r.MethodBytes == 0 {
+		return "GET"
+	}
+	return probe.Text(probe.Bytes(r.Method[:r.MethodBytes]))
+}
+
+func (d *decoder) setRoute(v []model.Value, r *bpfHttpRecord) {
+	text, field := d.tallies.route(&r.Key)
+	if text != "" {
+		v[field] = model.StringValue(text)
+	}
+}
+
+// routeText returns a pattern without the method and the host that it may
+// begin with.
+func routeText(pattern string) string {
+	if i := strings.IndexByte(pattern, '/'); i > 0 {
+		return pattern[i:]
+	}
+	return pattern
+}
+
+func setPeers(v []model.Value, r *bpfHttpRecord) {
+	host := probe.Text(probe.Bytes(r.Host[:r.HostBytes]))
+	if address, port := splitPort(host); address != "" {
+		v[fieldServerAddress] = model.StringValue(address)
+		if port > 0 {
+			v[fieldServerPort] = model.IntValue(port)
+		}
+	}
+	remote := probe.Text(probe.Bytes(r.Remote[:r.RemoteBytes]))
+	if address, port := splitPort(remote); address != "" {
+		v[fieldClientAddress] = model.StringValue(address)
+		if port > 0 {
+			v[fieldClientPort] = model.IntValue(port)
+		}
+	}
+}
+
+// splitPort splits a host from its port, which is 0 when there is none.
+func splitPort(s string) (host string, port int64) {
+	host, text, err := net.SplitHostPort(s)
+	if err != nil {
+		return strings.Trim(s, "[]"), 0
+	}
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		return host, 0
+	}
+	return host, int64(n)
+}
+
+// setStack says where the panic came from.
+func (d *decoder) setStack(e *model.Event, r *bpfHttpRecord) {
+	at, ok := d.host.Attached(r.Layout)
+	if !ok || r.StackBytes == 0 {
+		return
+	}
+	b := at.Program.Binary()
+	d.pcs = append(d.pcs[:0], r.Stack[:r.StackBytes/8]...)
+	e.Stack = at.Program.AppendStack(e.Stack, d.pcs, b.LoadBias(r.Code))
+	i := slices.IndexFunc(e.Stack, func(f model.Frame) bool { return !b.StdLib(f.Func) })
+	if i < 0 {
+		return
+	}
+	e.Values[fieldFunction] = model.StringValue(e.Stack[i].Func)
+	e.Values[fieldFile] = model.StringValue(e.Stack[i].File)
+	e.Values[fieldLine] = model.IntValue(int64(e.Stack[i].Line))
+}
+
+// Tick emits what was counted since the last one.
+func (d *decoder) Tick(_ time.Duration, _ uint64, emit func(*model.Event)) {
+	d.tallies.emit(time.Now(), emit)
+}
+
+// Flush emits what was counted last.
+func (d *decoder) Flush(emit func(*model.Event)) { d.tallies.emit(time.Now(), emit) }

@@ -1,0 +1,777 @@
+//go:build ignore
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* SPDX-FileCopyrightText: The Goshawk Authors */
+
+/*
+ * The HTTP requests of Go programs, served and made. Every request is counted
+ * here, by route and status; a record is sent only for some.
+ *
+ * A request that is served begins at serverHandler.ServeHTTP and ends where its
+ * goroutine goes next, (*response).finishRequest or (*responseWriter).
+ * handlerDone: entries of functions, which are cheap to probe, unlike returns.
+ * What ends otherwise, by a panic or because the connection was taken over,
+ * ends with its connection's goroutine.
+ */
+#define RING_BYTES (8 * 1024 * 1024)
+
+#include "../../bpf/kernel.h"
+#include "../../bpf/ring.h"
+#include "../../bpf/request.h"
+
+#include "records.h"
+#include "state.h"
+#include "template.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+static __always_inline struct layout *find_layout(void *ctx, u32 *index)
+{
+	*index = bpf_get_attach_cookie(ctx);
+	return bpf_map_lookup_elem(&layouts, index);
+}
+
+static __always_inline u32 tgid(void)
+{
+	return bpf_get_current_pid_tgid() >> 32;
+}
+
+/* count_unmatched counts the end of a request whose begin nobody saw. */
+static __always_inline void count_unmatched(u32 process)
+{
+	if (process != observer)
+		__sync_fetch_and_add(&unmatched, 1);
+}
+
+static __always_inline u8 method_of(u64 request, struct layout *l)
+{
+	char text[8] = {};
+	struct go_string s = {};
+
+	if (bpf_probe_read_user(&s, sizeof(s), (void *)(request + l->request_method)) != 0)
+		return METHOD_OTHER;
+	/* An empty method is a client's GET. */
+	if (!s.len)
+		return METHOD_GET;
+	if (s.len > 7 || bpf_probe_read_user(text, s.len & 7, (void *)s.data) != 0)
+		return METHOD_OTHER;
+	switch (*(u64 *)text) {
+	case 0x544547ULL:
+		return METHOD_GET;
+	case 0x44414548ULL:
+		return METHOD_HEAD;
+	case 0x54534f50ULL:
+		return METHOD_POST;
+	case 0x545550ULL:
+		return METHOD_PUT;
+	case 0x4843544150ULL:
+		return METHOD_PATCH;
+	case 0x4554454c4544ULL:
+		return METHOD_DELETE;
+	case 0x534e4f4954504fULL:
+		return METHOD_OPTIONS;
+	case 0x5443454e4e4f43ULL:
+		return METHOD_CONNECT;
+	case 0x4543415254ULL:
+		return METHOD_TRACE;
+	}
+	return METHOD_OTHER;
+}
+
+/* pattern_of reads where the text is of the pattern that http.ServeMux, or a
+ * router that follows its example, put into a request. */
+static __always_inline bool pattern_of(u64 request, struct layout *l, struct go_string *s)
+{
+	u64 at = request + l->request_pattern;
+
+	if (l->pattern_kind == PATTERN_NONE)
+		return false;
+	if (l->pattern_kind == PATTERN_POINTER) {
+		at = go_word(at);
+		if (!at)
+			return false;
+		at += l->pattern_text;
+	}
+	return bpf_probe_read_user(s, sizeof(*s), (void *)at) == 0 && s->data && s->len;
+}
+
+/* holder_route asks what a router kept the route in, as long as it is for the
+ * same request: routers use their contexts again. */
+static __always_inline bool holder_route(struct request *r, struct layout *l, struct go_string *s)
+{
+	u64 at;
+
+	switch (r->router) {
+	case ROUTER_MUX:
+		/* A copy of the request, which a middleware made: it has the header
+		 * of the original. */
+		if (go_word(r->holder + l->request_header) != go_word(r->pointer + l->request_header))
+			return false;
+		return pattern_of(r->holder, l, s);
+	case ROUTER_CHI: {
+		struct go_slice patterns = {};
+
+		if (l->chi_patterns == ABSENT ||
+		    bpf_probe_read_user(&patterns, sizeof(patterns), (void *)(r->holder + l->chi_patterns)) != 0)
+			return false;
+		/* Each router that was passed added its part; the last tells the
+		 * most. */
+		if (!patterns.len || patterns.len > 16)
+			return false;
+		at = patterns.data + (patterns.len - 1) * sizeof(struct go_string);
+		break;
+	}
+	case ROUTER_GIN:
+		if (l->gin_path == ABSENT || go_word(r->holder + l->gin_request) == 0)
+			return false;
+		at = r->holder + l->gin_path;
+		break;
+	case ROUTER_ECHO:
+		if (l->echo_path == ABSENT || go_word(r->holder + l->echo_request) == 0)
+			return false;
+		at = r->holder + l->echo_path;
+		break;
+	case ROUTER_GORILLA:
+		if (l->gorilla_template == ABSENT)
+			return false;
+		at = r->holder + l->gorilla_template;
+		break;
+	default:
+		return false;
+	}
+	return bpf_probe_read_user(s, sizeof(*s), (void *)at) == 0 && s->data && s->len;
+}
+
+/* template_route finds the route of a path that no router told one of. */
+static __always_inline void template_route(struct series_key *k, u64 request, struct layout *l)
+{
+	char path[TEMPLATE_BYTES];
+	struct goroutine id = {.tgid = k->tgid};
+	u64 url = go_word(request + l->request_url);
+	u64 one = 1, *known;
+	u32 len;
+	u8 seen = 1;
+
+	len = GO_PREFIX(path, TEMPLATE_BYTES, url + l->url_path);
+	k->route = text_hash(path, len, false);
+	k->route_kind = ROUTE_TEMPLATE;
+	id.g = k->route;
+	if (bpf_map_lookup_elem(&known_templates, &id))
+		return;
+	known = bpf_map_lookup_elem(&templates, &k->tgid);
+	if (known && *known >= template_limit) {
+		k->route = 0;
+		k->route_kind = ROUTE_OTHER;
+		return;
+	}
+	if (known)
+		__sync_fetch_and_add(known, 1);
+	else
+		bpf_map_update_elem(&templates, &k->tgid, &one, BPF_ANY);
+	bpf_map_update_elem(&known_templates, &id, &seen, BPF_ANY);
+}
+
+static __always_inline void find_route(struct series_key *k, struct request *r, struct layout *l, struct go_string *text)
+{
+	if ((r->holder && holder_route(r, l, text)) || pattern_of(r->pointer, l, text)) {
+		/* The texts of routes are made once and stay where they are. */
+		k->route = text->data ^ text->len << 48;
+		k->route_kind = ROUTE_TEXT;
+		return;
+	}
+	text->len = 0;
+	if (k->status == 404 || k->status == 405)
+		return;
+	template_route(k, r->pointer, l);
+}
+
+static __always_inline u32 bucket_of(u64 ns)
+{
+	u32 bits = 0, index;
+	u64 n = ns;
+
+	if (ns < 1 << 13)
+		return 0;
+	for (int shift = 32; shift; shift >>= 1)
+		if (n >> shift) {
+			n >>= shift;
+			bits += shift;
+		}
+	index = ((bits - 2) << 3 | ((ns >> (bits - 3)) & 7)) - BUCKET_FIRST;
+	return index < BUCKETS ? index : BUCKETS - 1;
+}
+
+/* count counts a request and returns its series on this CPU. */
+static __always_inline struct tally *count(struct series_key *k, u64 took)
+{
+	struct tally *s = bpf_map_lookup_elem(&series, k);
+	struct blank *blank;
+	u32 bucket, zero = 0;
+
+	if (!s) {
+		blank = bpf_map_lookup_elem(&blanks, &zero);
+		if (blank)
+			bpf_map_update_elem(&series, k, &blank->tally, BPF_NOEXIST);
+		s = bpf_map_lookup_elem(&series, k);
+		if (!s)
+			return 0;
+	}
+	__sync_fetch_and_add(&s->untold, 1);
+	__sync_fetch_and_add(&s->sum, took);
+	if (took > s->longest)
+		s->longest = took;
+	bucket = bucket_of(took);
+	if (bucket < BUCKETS)
+		__sync_fetch_and_add(&s->buckets[bucket], 1);
+	return s;
+}
+
+static __always_inline bool is_slow(struct series_key *k, u64 took)
+{
+	u64 *threshold;
+
+	if (took < slow_floor)
+		return false;
+	threshold = bpf_map_lookup_elem(&slow, k);
+	return took >= (threshold ? *threshold : slow_default);
+}
+
+/* is_told decides whether a request becomes a record: one that another event
+ * refers to always, the others as the policy allows. */
+static __always_inline bool is_told(struct tally *s, struct series_key *k, u64 now, u64 took, bool kept, bool linked)
+{
+	u64 since = now - s->told_at;
+
+	if (kept || since >= sample_interval)
+		return true;
+	if (linked && since >= linked_interval)
+		return true;
+	if (since < failed_interval)
+		return false;
+	return k->outcome == OUTCOME_PANIC || k->outcome == OUTCOME_ERROR || k->status >= 500 || is_slow(k, took);
+}
+
+static __always_inline void fill_message(struct http_record *e, u64 request, struct layout *l)
+{
+	u64 url = go_word(request + l->request_url);
+
+	e->method_bytes = GO_TEXT(e->method, METHOD_BYTES, request + l->request_method);
+	e->path_bytes = GO_TEXT(e->path, PATH_BYTES, url + l->url_path);
+	e->host_bytes = GO_TEXT(e->host, HOST_BYTES, request + l->request_host);
+	e->length = go_word(request + l->request_length);
+	e->protocol = go_word(request + l->request_proto);
+	if (e->key.role == ROLE_SERVER) {
+		e->remote_bytes = GO_TEXT(e->remote, REMOTE_BYTES, request + l->request_remote);
+		e->tls = go_word(request + l->request_tls) != 0;
+		e->scheme_bytes = 0;
+		return;
+	}
+	e->remote_bytes = 0;
+	e->scheme_bytes = GO_TEXT(e->scheme, SCHEME_BYTES, url + l->url_scheme);
+	if (!e->host_bytes)
+		e->host_bytes = GO_TEXT(e->host, HOST_BYTES, url + l->url_host);
+	e->tls = e->scheme_bytes == 5;
+}
+
+static __always_inline void fill_context(struct http_record *e, struct trace_context *c, u64 goid, u32 layout)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	e->start = BPF_CORE_READ(task, group_leader, start_boottime);
+	e->code = BPF_CORE_READ(task, mm, start_code);
+	e->goid = goid;
+	e->layout = layout;
+	e->trace[0] = c->trace[0];
+	e->trace[1] = c->trace[1];
+	e->span = c->span;
+	e->parent = c->parent;
+}
+
+/* fill_request fills in a request that was served. */
+static __always_inline void fill_request(struct http_record *e, struct request *r, struct layout *l, struct go_string *text, u64 written)
+{
+	u64 n = text->len < ROUTE_BYTES ? text->len : ROUTE_BYTES - 1;
+
+	fill_context(e, &r->context, r->goid, r->layout);
+	fill_message(e, r->pointer, l);
+	e->begin = r->begin;
+	e->written = written;
+	e->panicked = r->panicked;
+	n &= ROUTE_BYTES - 1;
+	if (n && bpf_probe_read_user(e->route, n, (void *)text->data) == 0)
+		e->route_bytes = n;
+}
+
+/* new_record reserves a record in the ring; one with a stack is longer. */
+static __always_inline struct http_record *new_record(struct series_key *k, bool stack)
+{
+	struct http_record *e;
+
+	if (stack)
+		e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	else
+		e = bpf_ringbuf_reserve(&events, __builtin_offsetof(struct http_record, stack), 0);
+	if (!e) {
+		__sync_fetch_and_add(&lost_records, 1);
+		__sync_fetch_and_add(&lost, 1);
+		return 0;
+	}
+	e->key = *k;
+	e->route_bytes = e->stack_bytes = 0;
+	e->error_type = e->written = 0;
+	e->panicked = 0;
+	return e;
+}
+
+/* submit sends a record, whose weight is what was counted since the last one. */
+static __always_inline void submit(struct http_record *e, struct tally *s, u64 now)
+{
+	e->end = now;
+	e->weight = __sync_lock_test_and_set(&s->untold, 0);
+	s->told_at = now;
+	bpf_ringbuf_submit(e, ring_flags());
+}
+
+/* close_request counts a request that ended and tells of it if need be. */
+static __always_inline void close_request(struct goroutine *id, struct request *r, struct layout *l, u16 status, u8 outcome, u64 written)
+{
+	u64 now = bpf_ktime_get_boot_ns(), took = now - r->begin;
+	struct go_string text = {};
+	struct series_key k = {};
+	struct panic *p = 0;
+	struct http_record *e;
+	struct tally *s;
+	u8 told = 1;
+
+	r->open = 0;
+	k.tgid = id->tgid;
+	k.role = ROLE_SERVER;
+	k.status = status;
+	k.outcome = outcome;
+	k.method = method_of(r->pointer, l);
+	find_route(&k, r, l, &text);
+	s = count(&k, took);
+	if (!s) {
+		__sync_fetch_and_add(&lost, 1);
+		return;
+	}
+	if (!is_told(s, &k, now, took, r->kept, r->spawned))
+		return;
+	request_context(r);
+	if (r->panicked)
+		p = bpf_map_lookup_elem(&panics, id);
+	if (p) {
+		e = new_record(&k, true);
+		if (!e)
+			return;
+		__builtin_memcpy(e->stack, p->stack, sizeof(e->stack));
+		e->stack_bytes = p->bytes;
+		fill_request(e, r, l, &text, written);
+		submit(e, s, now);
+	} else {
+		e = new_record(&k, false);
+		if (!e)
+			return;
+		fill_request(e, r, l, &text, written);
+		submit(e, s, now);
+	}
+	if (r->spawned)
+		bpf_map_update_elem(&finished, &r->context.span, &told, BPF_ANY);
+}
+
+static __always_inline int begin_request(void *ctx, u64 g, u64 writer, u64 pointer)
+{
+	struct goroutine id = {.g = g, .tgid = tgid()};
+	struct request *r = bpf_map_lookup_elem(&requests, &id);
+	struct layout *l;
+	u32 index;
+
+	l = find_layout(ctx, &index);
+	if (!l || id.tgid == observer)
+		return 0;
+	if (!r) {
+		struct request fresh = {};
+
+		bpf_map_update_elem(&requests, &id, &fresh, BPF_ANY);
+		r = bpf_map_lookup_elem(&requests, &id);
+		if (!r) {
+			__sync_fetch_and_add(&lost, 1);
+			return 0;
+		}
+	}
+	/* A handler of HTTP/2 may be called through the one of HTTP/1. */
+	if (r->open && r->pointer == pointer)
+		return 0;
+	r->begin = bpf_ktime_get_boot_ns();
+	r->goid = go_word(g + l->g_goid);
+	r->pointer = pointer;
+	r->writer = writer;
+	r->holder = 0;
+	r->context.span = 0;
+	r->context.parent = 0;
+	r->layout = index;
+	r->router = r->kept = r->panicked = r->hijacked = r->spawned = 0;
+	r->open = 1;
+	return 0;
+}
+
+/* serverHandler.ServeHTTP(sh serverHandler, rw ResponseWriter, req *Request) */
+SEC("uprobe")
+int http_serve(struct pt_regs *ctx)
+{
+	return begin_request(ctx, GO_G(ctx), GO_WORD2(ctx), GO_WORD3(ctx));
+}
+
+/* (sc *serverConn) runHandler(rw *responseWriter, req *http.Request, …) */
+SEC("uprobe")
+int http_serve_stream(struct pt_regs *ctx)
+{
+	return begin_request(ctx, GO_G(ctx), GO_WORD1(ctx), GO_WORD2(ctx));
+}
+
+/* own_request returns the request that the goroutine serves. */
+static __always_inline struct request *own_request(struct goroutine *id)
+{
+	struct request *r = bpf_map_lookup_elem(&requests, id);
+
+	return r && r->open ? r : 0;
+}
+
+/* (w *response) finishRequest() */
+SEC("uprobe")
+int http_finish(struct pt_regs *ctx)
+{
+	struct goroutine id = {.g = GO_G(ctx), .tgid = tgid()};
+	struct request *r = own_request(&id);
+	u64 w = GO_WORD0(ctx);
+	struct layout *l;
+	u32 index;
+	u16 status;
+
+	l = find_layout(ctx, &index);
+	if (!l)
+		return 0;
+	if (!r || r->writer != w) {
+		count_unmatched(id.tgid);
+		return 0;
+	}
+	status = go_word(w + l->response_status);
+	close_request(&id, r, l, status ? status : 200, OUTCOME_DONE, go_word(w + l->response_written));
+	return 0;
+}
+
+/* finish_stream ends a request of HTTP/2; its goroutine ends with it. */
+static __always_inline int finish_stream(struct pt_regs *ctx, bool own)
+{
+	struct goroutine id = {.g = GO_G(ctx), .tgid = tgid()};
+	struct request *r = own_request(&id);
+	struct layout *l;
+	u64 w = GO_WORD0(ctx), state;
+	u32 index;
+	u16 status;
+
+	l = find_layout(ctx, &index);
+	if (!l)
+		return 0;
+	if (!r || r->writer != w) {
+		count_unmatched(id.tgid);
+		return 0;
+	}
+	state = go_word(w + (own ? l->http2_state : l->xhttp2_state));
+	status = go_word(state + (own ? l->http2_status : l->xhttp2_status));
+	close_request(&id, r, l, status ? status : 200, OUTCOME_DONE, go_word(state + (own ? l->http2_written : l->xhttp2_written)));
+	bpf_map_delete_elem(&requests, &id);
+	return 0;
+}
+
+/* (w *http2responseWriter) handlerDone() */
+SEC("uprobe")
+int http_finish_stream(struct pt_regs *ctx)
+{
+	return finish_stream(ctx, true);
+}
+
+/* golang.org/x/net/http2.(*responseWriter).handlerDone() */
+SEC("uprobe")
+int http_finish_xstream(struct pt_regs *ctx)
+{
+	return finish_stream(ctx, false);
+}
+
+/* end_goroutine ends what the goroutine of a connection, or of a stream, still
+ * has open when it ends: nothing, in most cases. */
+static __always_inline int end_goroutine(struct pt_regs *ctx)
+{
+	struct goroutine id = {.g = GO_G(ctx), .tgid = tgid()};
+	struct request *r = own_request(&id);
+	struct layout *l;
+	u32 index;
+
+	l = find_layout(ctx, &index);
+	if (l && r && r->goid == go_word(id.g + l->g_goid)) {
+		u8 outcome = OUTCOME_ERROR;
+
+		if (r->panicked)
+			outcome = OUTCOME_PANIC;
+		else if (r->hijacked)
+			outcome = OUTCOME_HIJACKED;
+		close_request(&id, r, l, 0, outcome, 0);
+	}
+	bpf_map_delete_elem(&requests, &id);
+	return 0;
+}
+
+/* The function that (*conn).serve defers. */
+SEC("uprobe")
+int http_conn_end(struct pt_regs *ctx)
+{
+	return end_goroutine(ctx);
+}
+
+/* Where the function that (*serverConn).runHandler defers recovers: it has
+ * panicked. */
+SEC("uprobe")
+int http_stream_panic(struct pt_regs *ctx)
+{
+	return end_goroutine(ctx);
+}
+
+/* (w *response) Hijack() */
+SEC("uprobe")
+int http_hijack(struct pt_regs *ctx)
+{
+	struct goroutine id = {.g = GO_G(ctx), .tgid = tgid()};
+	struct request *r = own_request(&id);
+
+	if (r && r->writer == GO_WORD0(ctx))
+		r->hijacked = 1;
+	return 0;
+}
+
+/* runtime.gopanic(e any): many panics are recovered soon, so that only the end
+ * of the request tells what this one was. */
+SEC("uprobe")
+int http_panic(struct pt_regs *ctx)
+{
+	struct goroutine id = {.g = GO_G(ctx), .tgid = tgid()};
+	struct request *r = own_request(&id);
+	struct blank *blank;
+	struct panic *p;
+	u32 zero = 0;
+	long n;
+
+	if (!r)
+		return 0;
+	blank = bpf_map_lookup_elem(&blanks, &zero);
+	if (!blank)
+		return 0;
+	r->panicked = 1;
+	bpf_map_update_elem(&panics, &id, &blank->panic, BPF_ANY);
+	p = bpf_map_lookup_elem(&panics, &id);
+	if (!p)
+		return 0;
+	n = bpf_get_stack(ctx, p->stack, sizeof(p->stack), BPF_F_USER_STACK);
+	p->bytes = n < 0 ? 0 : n;
+	return 0;
+}
+
+/* runtime.newproc.func1, where it calls runqput(pp, newg, next): on the
+ * system stack of the goroutine that says go. */
+SEC("uprobe")
+int http_spawn(struct pt_regs *ctx)
+{
+	struct goroutine id = {.tgid = tgid()}, child = {};
+	struct trace_context *context;
+	struct request *r;
+	struct layout *l;
+	struct errand e = {}, *from;
+	u32 index;
+
+	l = find_layout(ctx, &index);
+	if (!l)
+		return 0;
+	id.g = go_word(go_word(GO_G(ctx) + l->g_m) + l->m_curg);
+	child.g = GO_WORD1(ctx);
+	child.tgid = id.tgid;
+	r = own_request(&id);
+	if (r) {
+		if (go_word(id.g + l->g_goid) != r->goid)
+			return 0;
+		r->spawned = 1;
+		context = request_context(r);
+		e.root = id;
+	} else {
+		from = bpf_map_lookup_elem(&errands, &id);
+		if (!from || go_word(id.g + l->g_goid) != from->goid)
+			return 0;
+		context = &from->context;
+		e.root = from->root;
+	}
+	e.context = *context;
+	e.layout = index;
+	e.goid = go_word(child.g + l->g_goid);
+	bpf_map_update_elem(&errands, &child, &e, BPF_ANY);
+	return 0;
+}
+
+/* hold remembers what a router keeps the route of the current request in. */
+static __always_inline int hold(struct pt_regs *ctx, u8 router, u64 holder, bool first)
+{
+	struct goroutine id = {.g = GO_G(ctx), .tgid = tgid()};
+	struct request *r = own_request(&id);
+
+	if (!r || !holder || (first && r->holder && r->router == router))
+		return 0;
+	/* What a router says is more than what the mux before it says. */
+	if (router == ROUTER_MUX && (r->router > ROUTER_MUX || holder == r->pointer))
+		return 0;
+	r->router = router;
+	r->holder = holder;
+	return 0;
+}
+
+/* (mux *ServeMux) ServeHTTP(w ResponseWriter, r *Request) */
+SEC("uprobe")
+int http_route_mux(struct pt_regs *ctx)
+{
+	return hold(ctx, ROUTER_MUX, GO_WORD3(ctx), false);
+}
+
+/* chi: (n *node) FindRoute(rctx *Context, …) */
+SEC("uprobe")
+int http_route_chi(struct pt_regs *ctx)
+{
+	return hold(ctx, ROUTER_CHI, GO_WORD1(ctx), false);
+}
+
+/* gin: (engine *Engine) handleHTTPRequest(c *Context) */
+SEC("uprobe")
+int http_route_gin(struct pt_regs *ctx)
+{
+	return hold(ctx, ROUTER_GIN, GO_WORD1(ctx), false);
+}
+
+/* echo: (r *Router) Find(method, path string, c Context) */
+SEC("uprobe")
+int http_route_echo(struct pt_regs *ctx)
+{
+	return hold(ctx, ROUTER_ECHO, GO_WORD6(ctx), false);
+}
+
+/* gorilla: (v routeRegexpGroup) setMatch(req, m, r): the first one that matches
+ * is the innermost, whose template is whole. */
+SEC("uprobe")
+int http_route_gorilla(struct pt_regs *ctx)
+{
+	return hold(ctx, ROUTER_GORILLA, GO_WORD1(ctx), true);
+}
+
+/* (t *Transport) roundTrip(req *Request) */
+SEC("uprobe")
+int http_call(struct pt_regs *ctx)
+{
+	struct goroutine id = {.g = GO_G(ctx), .tgid = tgid()};
+	struct trace_context link = {};
+	struct call c = {};
+	struct layout *l;
+	u32 index;
+
+	l = find_layout(ctx, &index);
+	if (!l || id.tgid == observer)
+		return 0;
+	c.begin = bpf_ktime_get_boot_ns();
+	c.pointer = GO_WORD1(ctx);
+	c.goid = go_word(id.g + l->g_goid);
+	c.layout = index;
+	if (request_link(id.g, id.tgid, &link, false)) {
+		c.linked = 1;
+		c.context.trace[0] = link.trace[0];
+		c.context.trace[1] = link.trace[1];
+		c.context.parent = link.span;
+	} else {
+		c.context.trace[0] = random_word();
+		c.context.trace[1] = random_word() | 1;
+	}
+	c.context.span = random_word() | 1;
+	bpf_map_update_elem(&calls, &id, &c, BPF_ANY);
+	return 0;
+}
+
+/* host_route makes the host that a client asks the route of its series. */
+static __always_inline void host_route(struct series_key *k, u64 url, struct layout *l)
+{
+	char host[TEMPLATE_BYTES];
+	u32 len = GO_PREFIX(host, TEMPLATE_BYTES, url + l->url_host);
+
+	k->route = text_hash(host, len, true);
+	k->route_kind = ROUTE_HOST;
+}
+
+static __always_inline void close_call(struct goroutine *id, struct call *c, struct layout *l, u64 reply, u64 error)
+{
+	u64 now = bpf_ktime_get_boot_ns(), took = now - c->begin;
+	struct trace_context link;
+	struct series_key k = {};
+	struct http_record *e;
+	struct tally *s;
+
+	k.tgid = id->tgid;
+	k.role = ROLE_CLIENT;
+	k.method = method_of(c->pointer, l);
+	if (error)
+		k.outcome = OUTCOME_ERROR;
+	else
+		k.status = go_word(reply + l->reply_status);
+	host_route(&k, go_word(c->pointer + l->request_url), l);
+	s = count(&k, took);
+	if (!s) {
+		__sync_fetch_and_add(&lost, 1);
+		return;
+	}
+	if (!is_told(s, &k, now, took, false, c->linked))
+		return;
+	if (c->linked && !request_link(id->g, id->tgid, &link, true))
+		c->context.parent = 0;
+	e = new_record(&k, false);
+	if (!e)
+		return;
+	fill_context(e, &c->context, c->goid, c->layout);
+	fill_message(e, c->pointer, l);
+	e->begin = c->begin;
+	e->error_type = error;
+	submit(e, s, now);
+}
+
+/* Where roundTrip returns (*Response, error). */
+SEC("uprobe")
+int http_reply(struct pt_regs *ctx)
+{
+	struct goroutine id = {.g = GO_G(ctx), .tgid = tgid()};
+	struct call *c = bpf_map_lookup_elem(&calls, &id);
+	struct layout *l;
+	u32 index;
+
+	l = find_layout(ctx, &index);
+	if (!l)
+		return 0;
+	if (!c || c->goid != go_word(id.g + l->g_goid)) {
+		count_unmatched(id.tgid);
+		return 0;
+	}
+	close_call(&id, c, l, GO_WORD0(ctx), GO_WORD1(ctx));
+	bpf_map_delete_elem(&calls, &id);
+	return 0;
+}
+
+/* The types that user space reads and writes, for bpf2go. */
+struct layout *unused_layout __attribute__((unused));
+struct goroutine *unused_goroutine __attribute__((unused));
+struct request *unused_request __attribute__((unused));
+struct errand *unused_errand __attribute__((unused));
+struct tally *unused_series __attribute__((unused));
+struct http_record *unused_record __attribute__((unused));
+enum outcome unused_outcome __attribute__((unused));
+enum method unused_method __attribute__((unused));
+enum role unused_role __attribute__((unused));
+enum route_kind unused_route __attribute__((unused));
+enum map_kind unused_map __attribute__((unused));
+enum pattern_kind unused_pattern __attribute__((unused));

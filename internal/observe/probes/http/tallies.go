@@ -1,0 +1,256 @@
+package http
+
+import (
+	"errors"
+	"time"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/goshawk-io/goshawk/internal/model"
+	"github.com/goshawk-io/goshawk/internal/observe/probe"
+)
+
+const (
+	// nameAfter is for how many readings a series is held back whose route no
+	// record has told yet: its first record is on the way.
+	nameAfter = 3
+	// slowAfter is how many requests a series must have before their
+	// distribution says which are slow, and slowEvery how often it is asked.
+	slowAfter = 200
+	slowEvery = 30 * time.Second
+	// slowQuantile is which part of the requests of a series is not slow.
+	slowQuantile = 0.99
+)
+
+// tallies reads what the programs counted and emits the differences.
+type tallies struct {
+	host    probe.Host
+	schema  *model.Schema
+	series  map[bpfSeriesKey]*counted
+	routes  map[routeKey]routeName
+	owners  map[uint32]*owner
+	event   model.Event
+	tally   model.Tally
+	took    model.Distribution
+	buckets []uint64
+	last    time.Time
+	slowAt  time.Time
+}
+
+// counted is what is known of one series.
+type counted struct {
+	sum     uint64
+	buckets [model.KernelBuckets]uint64
+	held    int
+	// recent distributes the requests since the threshold was last set.
+	recent model.Distribution
+}
+
+type routeKey struct {
+	route uint64
+	tgid  uint32
+	kind  uint8
+}
+
+// routeName is the text of a route and the field that it goes into.
+type routeName struct {
+	text  string
+	field int
+}
+
+// owner is a process whose requests are counted.
+type owner struct {
+	process *model.Process
+	gone    bool
+}
+
+func newTallies(host probe.Host) *tallies {
+	return &tallies{
+		host: host, schema: Schema(),
+		series: make(map[bpfSeriesKey]*counted), routes: make(map[routeKey]routeName), owners: make(map[uint32]*owner),
+		buckets: make([]uint64, model.KernelBuckets), last: time.Now(), slowAt: time.Now().Add(slowEvery),
+	}
+}
+
+// learn takes from a record whose series it is and what its route is called.
+func (t *tallies) learn(r *bpfHttpRecord, p *model.Process) {
+	if o, ok := t.owners[r.Key.Tgid]; !ok || o.process.ID != p.ID || o.process.Service != p.Service {
+		t.owners[r.Key.Tgid] = &owner{process: p}
+	}
+	k := routeKey{r.Key.Route, r.Key.Tgid, r.Key.RouteKind}
+	if _, ok := t.routes[k]; ok {
+		return
+	}
+	switch bpfRouteKind(r.Key.RouteKind) {
+	case bpfRouteKindROUTE_TEXT:
+		if r.RouteBytes > 0 {
+			t.routes[k] = routeName{routeText(string(probe.Bytes(r.Route[:r.RouteBytes]))), fieldRoute}
+		}
+	case bpfRouteKindROUTE_TEMPLATE:
+		t.routes[k] = routeName{template(string(probe.Bytes(r.Path[:r.PathBytes]))), fieldTemplate}
+	case bpfRouteKindROUTE_OTHER:
+		t.routes[k] = routeName{"(other)", fieldTemplate}
+	case bpfRouteKindROUTE_HOST:
+		host, _ := splitPort(string(probe.Bytes(r.Host[:r.HostBytes])))
+		t.routes[k] = routeName{host, fieldServerAddress}
+	}
+}
+
+// route returns what the route of a series is called, if that is known.
+func (t *tallies) route(k *bpfSeriesKey) (text string, field int) {
+	name := t.routes[routeKey{k.Route, k.Tgid, k.RouteKind}]
+	return name.text, name.field
+}
+
+// named reports whether all is known that a tally of the series says.
+func (t *tallies) named(k *bpfSeriesKey) bool {
+	if _, ok := t.owners[k.Tgid]; !ok {
+		return false
+	}
+	if bpfRouteKind(k.RouteKind) == bpfRouteKindROUTE_NONE {
+		return true
+	}
+	_, ok := t.routes[routeKey{k.Route, k.Tgid, k.RouteKind}]
+	return ok
+}
+
+// emit reads all series and emits what they counted since the last reading.
+func (t *tallies) emit(now time.Time, emit func(*model.Event)) {
+	var key bpfSeriesKey
+	var perCPU []bpfTally
+	all := t.host.Object.Maps["series"].Iterate()
+	for all.Next(&key, &perCPU) {
+		t.count(key, perCPU, now, emit)
+	}
+	if err := all.Err(); err != nil && !errors.Is(err, ebpf.ErrIterationAborted) {
+		t.host.Log.Debug("not all requests were read", "probe", t.schema.Probe, "error", err)
+	}
+	t.last = now
+	if now.After(t.slowAt) {
+		t.slowAt = now.Add(slowEvery)
+		t.setSlow()
+	}
+	t.forget()
+}
+
+// count adds up what the CPUs counted in one series and emits the difference.
+func (t *tallies) count(key bpfSeriesKey, perCPU []bpfTally, now time.Time, emit func(*model.Event)) {
+	c, ok := t.series[key]
+	if !ok {
+		c = &counted{}
+		t.series[key] = c
+	}
+	var sum, longest uint64
+	clear(t.buckets)
+	for i := range perCPU {
+		one := &perCPU[i]
+		sum += one.Sum
+		longest = max(longest, one.Longest)
+		for b, n := range one.Buckets {
+			t.buckets[b] += uint64(n)
+		}
+	}
+	if !t.named(&key) && c.held < nameAfter {
+		c.held++
+		return
+	}
+	var n uint64
+	for b, total := range t.buckets {
+		// The kernel's buckets have 32 bits on each CPU, and wrap.
+		fresh := uint64(uint32(total - c.buckets[b]))
+		c.buckets[b], t.buckets[b] = total, fresh
+		n += fresh
+	}
+	if n == 0 {
+		return
+	}
+	t.took.Reset()
+	t.took.AddBuckets(t.buckets, sum-c.sum, longest)
+	c.recent.Merge(&t.took)
+	c.sum = sum
+	t.tally = model.Tally{Count: n, Durations: &t.took}
+	t.send(&key, now, emit)
+}
+
+func (t *tallies) send(k *bpfSeriesKey, now time.Time, emit func(*model.Event)) {
+	e := &t.event
+	e.Reset(t.schema)
+	e.Phase, e.Tally = model.PhaseTally, &t.tally
+	e.Time, e.Duration = t.last, now.Sub(t.last)
+	e.PID = int32(k.Tgid)
+	if o, ok := t.owners[k.Tgid]; ok {
+		e.Service, e.ContainerID, e.PodUID = o.process.Service, o.process.ContainerID, o.process.PodUID
+	}
+	setKind(e.Values, k)
+	e.Values[fieldMethod] = model.StringValue(methodName(k.Method))
+	if text, field := t.route(k); text != "" {
+		e.Values[field] = model.StringValue(text)
+	}
+	emit(e)
+}
+
+// methodName returns the text of enum method.
+func methodName(method uint8) string {
+	names := [...]string{"_OTHER", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"}
+	if int(method) < len(names) {
+		return names[method]
+	}
+	return names[0]
+}
+
+// setSlow tells the programs from when on a request of each series is slow.
+func (t *tallies) setSlow() {
+	thresholds := t.host.Object.Maps["slow"]
+	for key, c := range t.series {
+		if c.recent.Count() < slowAfter {
+			continue
+		}
+		threshold := uint64(c.recent.Quantile(slowQuantile))
+		if err := thresholds.Put(key, threshold); err != nil {
+			t.host.Log.Debug("no threshold was set", "probe", t.schema.Probe, "error", err)
+		}
+		c.recent.Reset()
+	}
+}
+
+// forget drops the series of processes that have ended, once all that they
+// counted was read.
+func (t *tallies) forget() {
+	for pid, o := range t.owners {
+		switch {
+		case o.gone:
+			t.drop(pid)
+		case !t.host.Processes.Alive(o.process.ID):
+			o.gone = true
+		}
+	}
+}
+
+func (t *tallies) drop(pid uint32) {
+	for key := range t.series {
+		if key.Tgid == pid {
+			_ = t.host.Object.Maps["series"].Delete(key)
+			_ = t.host.Object.Maps["slow"].Delete(key)
+			delete(t.series, key)
+		}
+	}
+	for k := range t.routes {
+		if k.tgid == pid {
+			delete(t.routes, k)
+		}
+	}
+	var goroutine bpfGoroutine
+	var ended []bpfGoroutine
+	var request bpfRequest
+	requests := t.host.Object.Maps["requests"]
+	for all := requests.Iterate(); all.Next(&goroutine, &request); {
+		if goroutine.Tgid == uint64(pid) {
+			ended = append(ended, goroutine)
+		}
+	}
+	for _, g := range ended {
+		_ = requests.Delete(g)
+	}
+	_ = t.host.Object.Maps["templates"].Delete(pid)
+	delete(t.owners, pid)
+}

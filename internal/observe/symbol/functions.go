@@ -1,0 +1,144 @@
+package symbol
+
+import (
+	"bytes"
+	"iter"
+	"runtime"
+	"slices"
+)
+
+// Function is the code of a function: an instance of a generic one is a
+// function of its own, an inlined call is none.
+type Function struct {
+	// Name is the linker's, as [Binary.Func] takes it. It is a copy that
+	// outlives the binary.
+	Name string
+	// Entry and End are where the code starts and where the next function
+	// starts, padding included, as addresses in the file.
+	Entry, End uint64
+	// Wrapper says that the compiler or the linker made the function to adapt a
+	// receiver or a calling convention. It may share its name with what it
+	// wraps.
+	Wrapper bool
+	// Assembly says that the function is written in assembly. Its arguments
+	// are on the stack, unless it says otherwise.
+	Assembly bool
+}
+
+// functionsAtOnce is how many functions are copied from the mapping between
+// two calls of the loop's body, which must not run shielded.
+const functionsAtOnce = 512
+
+// Lookup returns the functions of the given names, exactly as the linker spells
+// them (see [Binary.Func]). Names that no function has are not in the result;
+// of several functions of one name, the first that is no wrapper is.
+//
+// All names are found in one pass over the table: about 10 ms for a file of
+// 150 MB.
+func (b *Binary) Lookup(names ...string) map[string]Function {
+	found := make(map[string]Function, len(names))
+	if !shielded(func() { b.table.lookup(names, found) }) {
+		clear(found)
+	}
+	b.forget()
+	return found
+}
+
+// Functions yields the functions that have code, in order of address. A file
+// that shrinks ends it early.
+func (b *Binary) Functions() iter.Seq[Function] {
+	return func(yield func(Function) bool) {
+		defer b.forget()
+		batch := make([]Function, 0, functionsAtOnce)
+		for next := 0; next < b.table.nfunc; {
+			batch = batch[:0]
+			if !shielded(func() { batch, next = b.table.appendFunctions(batch, next) }) {
+				return
+			}
+			runtime.KeepAlive(b)
+			for _, f := range batch {
+				if !yield(f) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// appendFunctions fills dst up to its capacity from entry next of the table on
+// and returns the entry to go on with.
+func (t *table) appendFunctions(dst []Function, next int) ([]Function, int) {
+	for ; next < t.nfunc && len(dst) < cap(dst); next++ {
+		if f, ok := t.function(next); ok {
+			dst = append(dst, t.exported(&f))
+		}
+	}
+	return dst, next
+}
+
+// exported returns f with copies of its texts.
+func (t *table) exported(f *function) Function {
+	name, _ := cstring(t.names, uint64(f.name()))
+	return Function{Name: string(name), Entry: f.entry, End: f.end, Wrapper: t.isWrapper(f), Assembly: f.flags()&flagAssembly != 0}
+}
+
+func (t *table) isWrapper(f *function) bool { return f.id() == t.ids.wrapper && f.id() != 0 }
+
+// named is a name of the table and where the table keeps it.
+type named struct {
+	off  uint32
+	name string
+}
+
+// lookup adds the functions of the given names to found.
+func (t *table) lookup(names []string, found map[string]Function) {
+	offs := t.findNames(names)
+	if len(offs) == 0 {
+		return
+	}
+	lo, hi := offs[0].off, offs[len(offs)-1].off
+	for i := range t.nfunc {
+		f, ok := t.function(i)
+		if !ok || f.name() < lo || f.name() > hi {
+			continue
+		}
+		at, ok := slices.BinarySearchFunc(offs, f.name(), func(n named, off uint32) int { return int(int64(n.off) - int64(off)) })
+		if !ok {
+			continue
+		}
+		name := offs[at].name
+		if old, ok := found[name]; ok && (!old.Wrapper || t.isWrapper(&f)) {
+			continue
+		}
+		found[name] = t.exported(&f)
+	}
+}
+
+// findNames returns, in order, where the table of names has any of names.
+func (t *table) findNames(names []string) []named {
+	wanted := make(map[string]struct{}, len(names))
+	var lengths [256]bool // modulo 256
+	for _, name := range names {
+		if name != "" && len(name) < maxText {
+			wanted[name] = struct{}{}
+			lengths[uint8(len(name))] = true
+		}
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	var offs []named
+	for at := 0; at < len(t.names) && len(offs) < maxSameName*len(wanted); {
+		end := bytes.IndexByte(t.names[at:], 0)
+		if end < 0 {
+			break
+		}
+		if lengths[uint8(end)] {
+			if _, ok := wanted[string(t.names[at:at+end])]; ok {
+				offs = append(offs, named{uint32(at), string(t.names[at : at+end])})
+			}
+		}
+		at += end + 1
+	}
+	return offs
+}
