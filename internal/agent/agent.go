@@ -26,6 +26,9 @@ type Options struct {
 	Probes []*probe.Spec
 	// Partial lets the agent run when only some of the probes start.
 	Partial bool
+	// Optional are those among Probes without which the agent runs, even if not
+	// Partial.
+	Optional []*probe.Spec
 	// Probe configures each probe.
 	Probe probe.Options
 	// Pipeline configures the pipeline.
@@ -92,6 +95,11 @@ func (a *Agent) startProbes(host probe.Host, options Options) error {
 	var errs []error
 	for _, spec := range options.Probes {
 		p, err := probe.Start(spec, host, options.Probe)
+		if err != nil && slices.Contains(options.Optional, spec) {
+			a.log.Warn("a probe is off", "error", err)
+			a.refused = append(a.refused, refusal(spec, err))
+			continue
+		}
 		if err != nil {
 			errs = append(errs, err)
 			a.refused = append(a.refused, refusal(spec, err))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -38,6 +39,9 @@ func newWatch(env Env) *cobra.Command {
 		Short: "Show live events of one probe",
 		Long: `Show the events of one probe as they happen: of process N and what descends
 from it, of a service, or of all.
+
+With --json, watch http also prints what the requests caused: the commands and
+connections that belong to their traces.
 
 The last line on stderr is events=N lost=N: what was shown, and what is known
 to be lost on the way.
@@ -107,16 +111,20 @@ func runWatch(ctx context.Context, env Env, name string, o watchOptions) error {
 	if err != nil {
 		return usageError("write a number with KiB or MiB, such as 4MiB", "watch: --ring-size %q: %w", o.ringSize, err)
 	}
+	// Whoever attaches to functions sees requests, and with them what they cause.
+	watched := []*probe.Spec{spec}
+	if spec.Functions != nil && o.json {
+		watched = append(watched, slices.DeleteFunc(probes.All(), func(s *probe.Spec) bool { return s.Functions != nil })...)
+	}
 	a, err := agent.Start(ctx, agent.Options{
-		Log:    env.logger(),
-		Probes: []*probe.Spec{spec},
-		Probe:  probe.Options{RingBytes: ring},
+		Log: env.logger(), Probes: watched, Optional: watched[1:],
+		Probe: probe.Options{RingBytes: ring},
 	})
 	if err != nil {
 		return err
 	}
 	defer a.Close()
-	accept, err := o.filter(a)
+	accept, err := o.filter(a, spec.Schema.Probe)
 	if err != nil {
 		return err
 	}
@@ -157,8 +165,9 @@ func (o *watchOptions) check() error {
 	return nil
 }
 
-// filter returns which events are shown, nil for all.
-func (o *watchOptions) filter(a *agent.Agent) (func(*model.Event) bool, error) {
+// filter returns which events are shown: those of the probe called name, and
+// what requests caused.
+func (o *watchOptions) filter(a *agent.Agent, name string) (func(*model.Event) bool, error) {
 	var roots []model.ProcessID
 	for _, pid := range o.pids {
 		p, ok := a.Processes.Get(pid)
@@ -170,6 +179,9 @@ func (o *watchOptions) filter(a *agent.Agent) (func(*model.Event) bool, error) {
 	selective := len(roots) > 0 || len(o.services) > 0
 	return func(e *model.Event) bool {
 		if e.Phase != model.PhaseEnd && (e.Phase != model.PhaseStart || !o.starts) {
+			return false
+		}
+		if e.Schema.Probe != name && !e.Requested {
 			return false
 		}
 		if !selective {

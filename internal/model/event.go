@@ -117,6 +117,8 @@ type Event struct {
 	TraceID      TraceID
 	SpanID       SpanID
 	ParentSpanID SpanID
+	// Requested says that a request caused it, whose trace TraceID is.
+	Requested bool
 	// Stack is the call stack that caused it, innermost first.
 	Stack []Frame
 	// Findings are what the probe has to say about it.

@@ -40,7 +40,7 @@ func load(spec *Spec, shared *Shared, ringBytes int) (*ebpf.Collection, []model.
 		return nil, nil, err
 	}
 	var options ebpf.CollectionOptions
-	if len(spec.Shared) > 0 {
+	if len(spec.Shared) > 0 && shared != nil {
 		if options.MapReplacements, err = shared.replacements(object, spec.Shared); err != nil {
 			return nil, nil, fmt.Errorf("eBPF object of probe %s: %w", spec.Name, err)
 		}

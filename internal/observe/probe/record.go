@@ -2,8 +2,11 @@ package probe
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"unsafe"
+
+	"github.com/goshawk-io/goshawk/internal/model"
 )
 
 // View returns the head of record as a T that bpf2go generated, in place, and
@@ -33,4 +36,19 @@ func Bytes(c []int8) []byte {
 func CString(c []int8) []byte {
 	text, _, _ := bytes.Cut(Bytes(c), []byte{0})
 	return text
+}
+
+// TraceID returns a trace id from the words in which the kernel keeps its bytes.
+func TraceID(words [2]uint64) model.TraceID {
+	var id model.TraceID
+	binary.NativeEndian.PutUint64(id[:8], words[0])
+	binary.NativeEndian.PutUint64(id[8:], words[1])
+	return id
+}
+
+// SpanID is [TraceID] for a span id.
+func SpanID(word uint64) model.SpanID {
+	var id model.SpanID
+	binary.NativeEndian.PutUint64(id[:], word)
+	return id
 }

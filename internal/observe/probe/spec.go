@@ -127,7 +127,7 @@ type Host struct {
 	// Log receives what a decoder has to say beyond its events.
 	Log *slog.Logger
 	// Shared holds the maps that probes share. Probes of one agent have the
-	// same.
+	// same; without it each has maps of its own.
 	Shared *Shared
 
 	// Object is the probe's own eBPF object, as loaded. [Start] sets it.

@@ -3,6 +3,7 @@ package symbol
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 )
 
@@ -137,6 +138,9 @@ func (b *Binary) describedField(key fieldKey) (fieldAnswer, bool) {
 	}
 	if answer, ok := c.described[key]; ok || inTable(key) {
 		return answer, ok
+	}
+	if key.of == "" || strings.Contains(key.of, "\x00") {
+		return fieldAnswer{}, false
 	}
 	answer, ok := b.readDescribed([]fieldKey{key})[key]
 	return answer, ok

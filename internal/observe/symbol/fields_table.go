@@ -35,7 +35,7 @@ type span struct {
 }
 
 // tableField looks a field up. certain says that the version in the program was
-// measured, or is between two that agree.
+// measured, or is between two that agree, or that it has no such module.
 func tableField(key fieldKey, info *buildInfo) (answer fieldAnswer, certain bool) {
 	s, f := lookUp(key, parseRelease(info.version).experiments)
 	if f == nil {
@@ -45,7 +45,7 @@ func tableField(key fieldKey, info *buildInfo) (answer fieldAnswer, certain bool
 	m := modules[slices.IndexFunc(modules, func(m knownModule) bool { return m.path == s.module })]
 	version, exact, err := info.versionOf(m)
 	if err != nil {
-		return fieldAnswer{err: err}, false
+		return fieldAnswer{err: err}, true
 	}
 	if semver.Compare(version, m.oldest) < 0 {
 		return fieldAnswer{err: fmt.Errorf("%w: %s %s is older than %s", ErrUnknownModule, m.path, version, m.oldest)}, false

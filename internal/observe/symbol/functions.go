@@ -142,3 +142,8 @@ func (t *table) findNames(names []string) []named {
 	}
 	return offs
 }
+
+// PackageOf returns the import path of the package that a function is in, as
+// the linker spells it but without escapes, false for what the toolchain makes
+// on its own behalf and for assembly without a package.
+func PackageOf(name string) (path string, ok bool) { return packagePath(name) }

@@ -106,7 +106,7 @@ func (f *function) pcline() uint32     { return f.field(6) }
 func (f *function) npcdata() uint32    { return f.field(7) }
 func (f *function) unit() uint32       { return f.field(8) }
 func (f *function) id() uint8          { return f.raw[40] }
-func (f *function) flags() uint8      { return f.raw[41] }
+func (f *function) flags() uint8       { return f.raw[41] }
 func (f *function) nfuncdata() uint8   { return f.raw[43] }
 
 // tail returns word i of the two tables that follow runtime._func.

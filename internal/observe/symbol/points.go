@@ -5,9 +5,15 @@ import (
 	"fmt"
 )
 
-// maxCode is the size of the code of a function that is looked into. The
-// largest seen in practice, tables of Unicode and the like, have a few MiB.
-const maxCode = 16 << 20
+const (
+	// maxCode is the size of the code of a function that is looked into. The
+	// largest seen in practice, made by generators, have some 100 KiB.
+	maxCode = 4 << 20
+	// maxExits bounds the returns of a function.
+	maxExits = 1 << 16
+	// maxPrologue bounds the instructions among which an entry is looked for.
+	maxPrologue = 64
+)
 
 // Point is an instruction that a probe can be put on.
 type Point struct {
@@ -117,6 +123,15 @@ func (c *Code) point(in *instr) (Point, error) {
 	return p, nil
 }
 
+// pointAt returns the point on the instruction at off.
+func (c *Code) pointAt(off int) (Point, error) {
+	in, err := c.decode(off)
+	if err != nil {
+		return Point{}, err
+	}
+	return c.point(&in)
+}
+
 // inside reports whether a target, relative to the entry, is in the function.
 func (c *Code) inside(target int64) bool { return target >= 0 && target < int64(len(c.text)) }
 
@@ -143,8 +158,8 @@ func (c *Code) ReturnPoints() ([]Point, error) {
 		return nil, s.unclear
 	}
 	points := make([]Point, 0, len(s.exits))
-	for i := range s.exits {
-		p, err := c.point(&s.exits[i])
+	for _, off := range s.exits {
+		p, err := c.pointAt(off)
 		if err != nil {
 			return nil, err
 		}
@@ -168,17 +183,18 @@ func (c *Code) CallPoints(callee Function) ([]Point, error) {
 		return nil, s.err
 	}
 	var points []Point
-	for i := range s.calls {
-		in := &s.calls[i]
-		addr := c.fn.Entry + uint64(in.target)
-		if !in.emulated() || addr != callee.Entry && !c.b.isWrapperOf(addr, callee.Name) {
+	for _, call := range s.calls {
+		addr := c.fn.Entry + uint64(call.to)
+		if addr != callee.Entry && !c.b.isWrapperOf(addr, callee.Name) {
 			continue
 		}
-		p, err := c.point(in)
+		p, err := c.pointAt(call.from)
 		if err != nil {
 			return nil, err
 		}
-		points = append(points, p)
+		if !p.Stepped { // a call with prefixes is none that Go makes
+			points = append(points, p)
+		}
 	}
 	return points, nil
 }

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -180,5 +179,3 @@ func goCommand(t testing.TB) string {
 	}
 	return path
 }
-
-var _ = slices.Sort[[]int]

@@ -51,7 +51,8 @@ func (c *Code) prologue() *prologue {
 	p := &prologue{}
 	var emulated []instr
 	last := instr{off: -1} // what is left when nothing is emulated
-	for off := 0; off < len(c.text); {
+	off := 0
+	for range maxPrologue {
 		in, err := c.decode(off)
 		if err != nil {
 			p.err = err

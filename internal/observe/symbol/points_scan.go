@@ -28,16 +28,16 @@ func (c *Code) decode(off int) (instr, error) {
 
 // scan is what is known of the whole code of a function.
 type scan struct {
-	err     error   // why it is not known
-	size    int     // bytes, without padding
-	jumps   []jump  // direct ones that stay in the function
-	unknown int     // the offset of a jump that is not direct, -1 without one
-	calls   []instr // direct ones
-	exits   []instr // returns, and jumps to other functions
-	unclear error   // a way out that is not among exits
+	err     error  // why it is not known
+	size    int    // bytes, without padding
+	jumps   []jump // that stay in the function, conditional or not
+	unknown int    // the offset of a jump that is not direct, -1 without one
+	calls   []jump
+	exits   []int // the offsets of returns, and of jumps to other functions
+	unclear error // a way out that is not among exits
 }
 
-// jump is a direct jump inside of a function, conditional or not.
+// jump is a direct jump or call; both ends are relative to the function.
 type jump struct{ from, to int }
 
 // scan decodes the function, once. Code in which a jump goes into the middle of
@@ -63,6 +63,9 @@ func (c *Code) scan() *scan {
 			last, s.size = in, off
 		}
 	}
+	if len(s.exits) > maxExits {
+		s.unclear = c.refuse(s.exits[maxExits], "it has %d returns", len(s.exits))
+	}
 	if !last.ends() && s.unclear == nil {
 		s.unclear = c.refuse(last.off, "the code runs on into the next function after the instruction at %+d", last.off)
 	}
@@ -81,15 +84,15 @@ func (s *scan) add(c *Code, in *instr) {
 	inside := direct && c.inside(in.target)
 	switch {
 	case in.Op == x86asm.RET:
-		s.exits = append(s.exits, *in)
+		s.exits = append(s.exits, in.off)
 	case in.Op == x86asm.CALL:
 		if direct {
-			s.calls = append(s.calls, *in)
+			s.calls = append(s.calls, jump{in.off, int(in.target)})
 		}
 	case inside:
 		s.jumps = append(s.jumps, jump{in.off, int(in.target)})
 	case in.Op == x86asm.JMP && direct:
-		s.exits = append(s.exits, *in)
+		s.exits = append(s.exits, in.off)
 	case in.Op == x86asm.JMP:
 		s.unknown = in.off
 		if !in.jumpTable() {

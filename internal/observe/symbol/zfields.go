@@ -6,15 +6,15 @@ package symbol
 // standard library has no path, and its versions are those of Go.
 func knownModules() []knownModule {
 	return []knownModule{
-		{"", "v1.20.0", "v1.26.11"},                              // 14 versions
-		{"golang.org/x/net", "v0.1.0", "v0.1.0"},                 // 1 versions
-		{"github.com/go-chi/chi/v5", "v5.5.0", "v5.5.0"},         // 1 versions
-		{"github.com/gin-gonic/gin", "v1.12.0", "v1.12.0"},       // 1 versions
-		{"github.com/labstack/echo/v4", "v4.16.0", "v4.16.0"},    // 1 versions
-		{"github.com/labstack/echo/v5", "v5.3.1", "v5.3.1"},      // 1 versions
-		{"github.com/gorilla/mux", "v1.8.1", "v1.8.1"},           // 1 versions
-		{"go.opentelemetry.io/otel/sdk", "v1.47.0", "v1.47.0"},   // 1 versions
-		{"go.opentelemetry.io/otel/trace", "v1.47.0", "v1.47.0"}, // 1 versions
+		{"", "v1.20.0", "v1.26.11"}, // 15 versions
+		{"golang.org/x/net", "v0.0.0-20190404232315-eb5bcb51f2a3", "v0.62.0"}, // 66 versions
+		{"github.com/go-chi/chi/v5", "v5.0.0", "v5.5.0"},                      // 20 versions
+		{"github.com/gin-gonic/gin", "v1.3.0", "v1.12.0"},                     // 17 versions
+		{"github.com/labstack/echo/v4", "v4.1.16", "v4.16.0"},                 // 22 versions
+		{"github.com/labstack/echo/v5", "v5.3.1", "v5.3.1"},                   // 1 versions
+		{"github.com/gorilla/mux", "v1.4.0", "v1.8.1"},                        // 9 versions
+		{"go.opentelemetry.io/otel/sdk", "v0.20.0", "v1.47.0"},                // 41 versions
+		{"go.opentelemetry.io/otel/trace", "v0.19.0", "v1.47.0"},              // 54 versions
 	}
 }
 
@@ -56,10 +56,10 @@ func knownStructs() []knownStruct {
 		{"", "", "net/http.response", []knownField{
 			{"conn", []span{{"", "", 0}}},
 			{"req", []span{{"", "", 8}}},
-			{"status", []span{{"", "v1.26.0", 120}, {"v1.26.11", "", 128}}},
-			{"written", []span{{"", "v1.26.0", 104}, {"v1.26.11", "", 112}}},
-			{"handlerHeader", []span{{"", "v1.26.0", 88}, {"v1.26.11", "", 96}}},
-			{"wroteHeader", []span{{"", "v1.26.0", 40}, {"v1.26.11", "", 32}}},
+			{"status", []span{{"", "v1.26.10", 120}, {"v1.26.11", "", 128}}},
+			{"written", []span{{"", "v1.26.10", 104}, {"v1.26.11", "", 112}}},
+			{"handlerHeader", []span{{"", "v1.26.10", 88}, {"v1.26.11", "", 96}}},
+			{"wroteHeader", []span{{"", "v1.26.10", 40}, {"v1.26.11", "", 32}}},
 		}},
 		{"", "", "net/http.conn", []knownField{
 			{"remoteAddr", []span{{"", "", 32}}},
@@ -74,6 +74,15 @@ func knownStructs() []knownStruct {
 			{"wroteBytes", []span{{"", "", 96}}},
 			{"stream", []span{{"", "", 0}}},
 		}},
+		{"golang.org/x/net", "", "golang.org/x/net/http2.responseWriter", []knownField{
+			{"rws", []span{{"", "", 0}}},
+		}},
+		{"golang.org/x/net", "", "golang.org/x/net/http2.responseWriterState", []knownField{
+			{"status", []span{{"", "v0.0.0-20210226172049-e18ecbb05110", 80}, {"v0.0.0-20220722155237-a158d28d115b", "", 72}}},
+			{"req", []span{{"", "", 8}}},
+			{"wroteBytes", []span{{"", "v0.0.0-20210226172049-e18ecbb05110", 104}, {"v0.0.0-20220722155237-a158d28d115b", "", 96}}},
+			{"stream", []span{{"", "", 0}}},
+		}},
 		{"", "", "net/url.URL", []knownField{
 			{"Scheme", []span{{"", "", 0}}},
 			{"Host", []span{{"", "", 40}}},
@@ -86,9 +95,9 @@ func knownStructs() []knownStruct {
 			{"buckets", []span{{"", "v1.23.12", 16}, {"v1.24.0", "", none}}},
 		}},
 		{"", "noswissmap", "runtime.hmap", []knownField{
-			{"count", []span{{"v1.24.0", "v1.25.14", 0}}},
-			{"B", []span{{"v1.24.0", "v1.25.14", 9}}},
-			{"buckets", []span{{"v1.24.0", "v1.25.14", 16}}},
+			{"count", []span{{"", "v1.23.12", none}, {"v1.24.0", "v1.25.14", 0}, {"v1.26.0", "", none}}},
+			{"B", []span{{"", "v1.23.12", none}, {"v1.24.0", "v1.25.14", 9}, {"v1.26.0", "", none}}},
+			{"buckets", []span{{"", "v1.23.12", none}, {"v1.24.0", "v1.25.14", 16}, {"v1.26.0", "", none}}},
 		}},
 		{"", "", "internal/runtime/maps.Map", []knownField{
 			{"used", []span{{"", "v1.23.12", none}, {"v1.24.0", "", 0}}},
@@ -101,6 +110,41 @@ func knownStructs() []knownStruct {
 		{"", "", "internal/runtime/maps.groupsReference", []knownField{
 			{"data", []span{{"", "v1.23.12", none}, {"v1.24.0", "", 0}}},
 			{"lengthMask", []span{{"", "v1.23.12", none}, {"v1.24.0", "", 8}}},
+		}},
+		{"github.com/go-chi/chi/v5", "", "github.com/go-chi/chi/v5.Context", []knownField{
+			{"RoutePatterns", []span{{"", "v5.0.0", 48}, {"v5.0.1", "", 176}}},
+			{"routePattern", []span{{"", "v5.0.0", 120}, {"v5.0.1", "", 160}}},
+			{"parentCtx", []span{{"", "v5.0.0", 192}, {"v5.0.1", "", 16}}},
+		}},
+		{"github.com/gin-gonic/gin", "", "github.com/gin-gonic/gin.Context", []knownField{
+			{"fullPath", []span{{"", "v1.4.0", none}, {"v1.5.0", "", 112}}},
+			{"Request", []span{{"", "", 32}}},
+		}},
+		{"github.com/labstack/echo/v4", "", "github.com/labstack/echo/v4.context", []knownField{
+			{"path", []span{{"", "v4.11.4", 16}, {"v4.12.0", "v4.12.0", 80}, {"v4.13.2", "", 88}}},
+			{"request", []span{{"", "v4.12.0", 0}, {"v4.13.2", "", 16}}},
+		}},
+		{"github.com/labstack/echo/v5", "", "github.com/labstack/echo/v5.Context", []knownField{
+			{"path", []span{{"", "", 128}}},
+			{"request", []span{{"", "", 0}}},
+		}},
+		{"github.com/gorilla/mux", "", "github.com/gorilla/mux.routeRegexp", []knownField{
+			{"template", []span{{"", "", 0}}},
+		}},
+		{"github.com/gorilla/mux", "", "github.com/gorilla/mux.routeRegexpGroup", []knownField{
+			{"path", []span{{"", "", 8}}},
+			{"host", []span{{"", "", 0}}},
+		}},
+		{"go.opentelemetry.io/otel/sdk", "", "go.opentelemetry.io/otel/sdk/trace.recordingSpan", []knownField{
+			{"parent", []span{{"", "v0.20.0", none}, {"v1.0.1", "v1.19.0", 8}, {"v1.20.0", "", 24}}},
+			{"spanContext", []span{{"", "v0.20.0", none}, {"v1.0.1", "v1.3.0", 232}, {"v1.4.0", "v1.19.0", 176}, {"v1.20.0", "", 192}}},
+			{"endTime", []span{{"", "v0.20.0", none}, {"v1.0.1", "v1.19.0", 120}, {"v1.20.0", "", 136}}},
+		}},
+		{"go.opentelemetry.io/otel/trace", "", "go.opentelemetry.io/otel/trace.SpanContext", []knownField{
+			{"traceID", []span{{"", "", 0}}},
+			{"spanID", []span{{"", "", 16}}},
+			{"traceFlags", []span{{"", "", 24}}},
+			{"remote", []span{{"", "", 56}}},
 		}},
 	}
 }

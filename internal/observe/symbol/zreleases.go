@@ -2,22 +2,23 @@
 
 package symbol
 
-// releases returns what is known of every minor release, oldest first.
+// releases returns what is known of every minor release, oldest first. It is the
+// same on amd64 and arm64.
 func releases() []release {
 	return []release{
-		// go1.20.14 amd64, go1.20.14 arm64
+		// go1.20, go1.20.14
 		{minor: 20, goid: 152, ids: funcIDs{wrapper: 21, gopanic: 9, sigpanic: 18, panicwrap: 14}},
-		// go1.21.13 amd64, go1.21.13 arm64
+		// go1.21.0, go1.21.13
 		{minor: 21, goid: 152, ids: funcIDs{wrapper: 21, gopanic: 9, sigpanic: 18, panicwrap: 14}},
-		// go1.22.12 amd64, go1.22.12 arm64
+		// go1.22.0, go1.22.12
 		{minor: 22, goid: 152, ids: funcIDs{wrapper: 22, gopanic: 10, sigpanic: 19, panicwrap: 15}},
-		// go1.23.12 amd64, go1.23.12 arm64
+		// go1.23.0, go1.23.12
 		{minor: 23, goid: 160, ids: funcIDs{wrapper: 22, gopanic: 10, sigpanic: 19, panicwrap: 15}},
-		// go1.24.13 amd64, go1.24.13 arm64
+		// go1.24.0, go1.24.13
 		{minor: 24, goid: 160, ids: funcIDs{wrapper: 22, gopanic: 10, sigpanic: 19, panicwrap: 15}},
-		// go1.25.7 amd64, go1.25.7 arm64
+		// go1.25.0, go1.25.14
 		{minor: 25, goid: 152, ids: funcIDs{wrapper: 23, gopanic: 10, sigpanic: 20, panicwrap: 15}},
-		// go1.26.8 amd64, go1.26.8 arm64
+		// go1.26.0, go1.26.10, go1.26.11
 		{minor: 26, goid: 152, ids: funcIDs{wrapper: 23, gopanic: 10, sigpanic: 20, panicwrap: 15}},
 	}
 }

@@ -47,28 +47,58 @@ func Calibrate(ctx context.Context) (Costs, error) {
 		return Costs{}, fmt.Errorf("calibrate uprobes: load a program: %w", err)
 	}
 	defer typical.Close()
-	at := func(p *ebpf.Program, stepped bool) Trial {
-		return Trial{Program: p, Emulated: !stepped, Stepped: stepped}
-	}
-	measured, err := Measure(ctx, []Trial{at(empty, false), at(typical.program, false), at(empty, true), at(typical.program, true)})
+	measured, err := Measure(ctx, []Trial{
+		{Program: empty, Entry: EntryEmulated}, {Program: typical.program, Entry: EntryEmulated},
+		{Program: empty, Return: ReturnStepped}, {Program: typical.program, Return: ReturnStepped},
+	})
 	if err != nil {
 		return Costs{}, fmt.Errorf("calibrate uprobes: %w", err)
 	}
 	return Costs{Emulated: Cost{measured[0], measured[1]}, Stepped: Cost{measured[2], measured[3]}}, nil
 }
 
+// Point is an instruction of the function that costs are measured on.
+type Point int
+
+// The points of the function, in the order in which a call passes them.
+const (
+	// None is no point.
+	None Point = iota
+	// EntryStepped and EntryEmulated are at its beginning: the kernel
+	// single-steps the one and emulates the other.
+	EntryStepped
+	EntryEmulated
+	// ReturnEmulated and ReturnStepped are at its end.
+	ReturnEmulated
+	ReturnStepped
+)
+
+// stepped reports whether the kernel single-steps the instruction.
+func (p Point) stepped() bool { return p == EntryStepped || p == ReturnStepped }
+
 // Trial is one measurement of [Measure]: what one call of a function costs
-// that is probed at one or two instructions. The function starts with an
-// instruction that is emulated and ends with one that is single-stepped; the
-// stack pointer is the same at both, and the register of g points to readable
-// memory, so that it looks like a Go function to a program.
+// that is probed at one point or two. The stack pointer is the same at all
+// points, and the register of g points to readable memory, so that it looks like
+// a Go function to a program.
 type Trial struct {
 	// Program runs at the points. It must have been through [Prepare].
 	Program *ebpf.Program
-	// Emulated and Stepped say which of the two instructions are probed.
-	Emulated, Stepped bool
-	// EmulatedCookie and SteppedCookie are the cookies there.
-	EmulatedCookie, SteppedCookie uint64
+	// Entry and Return are the points; None leaves one out.
+	Entry, Return Point
+	// EntryCookie and ReturnCookie are the cookies there.
+	EntryCookie, ReturnCookie uint64
+}
+
+// sites returns the sites of the trial in a slot.
+func (t *Trial) sites(m *meter, slot int) []Site {
+	var sites []Site
+	if t.Return != None {
+		sites = append(sites, Site{m.offset(slot, t.Return), t.ReturnCookie})
+	}
+	if t.Entry != None {
+		sites = append(sites, Site{m.offset(slot, t.Entry), t.EntryCookie})
+	}
+	return sites
 }
 
 // How often the function of a trial is called: some calls before, and then
@@ -103,14 +133,7 @@ func Measure(ctx context.Context, trials []Trial) ([]time.Duration, error) {
 	// The child goes first: code that nobody runs is quickly detached from.
 	defer func() { child.stop(); attached.Close() }()
 	for i, t := range trials {
-		var sites []Site
-		if t.Emulated {
-			sites = append(sites, Site{m.offset(i, m.emulated), t.EmulatedCookie})
-		}
-		if t.Stepped {
-			sites = append(sites, Site{m.offset(i, m.stepped), t.SteppedCookie})
-		}
-		c, refused, err := Attach(f, t.Program, sites, Options{PID: child.cmd.Process.Pid})
+		c, refused, err := Attach(f, t.Program, t.sites(m, i), Options{PID: child.cmd.Process.Pid})
 		if err == nil && len(refused) > 0 {
 			err = refused[0].Err
 			c.Close()
@@ -133,7 +156,7 @@ func (c *meterProcess) measureAll(ctx context.Context, trials []Trial) ([]time.D
 				return nil, err
 			}
 			calls := uint64(cheapCalls)
-			if t.Stepped {
+			if t.Entry.stepped() || t.Return.stepped() {
 				calls = steppedCalls
 			}
 			if run == 0 {

@@ -16,11 +16,10 @@ type meter struct {
 	machine elf.Machine
 	start   []byte
 	slot    []byte
-	// entry and exit are the two points of a slot's function, in bytes from
-	// the slot: one that the kernel emulates and one that it single-steps. The
-	// stack pointer is the same at both, and the g register holds the address
-	// of readable memory.
-	emulated, stepped uint64
+	// points are the probed instructions of a slot's function, by [Point], in
+	// bytes from the slot. The stack pointer is the same at all, and the g
+	// register holds the address of readable memory.
+	points [5]uint64
 }
 
 // meterAMD64 is written down here rather than compiled so that a measurement
@@ -55,13 +54,14 @@ var meterAMD64 = meter{
 		0xe8, 6, 0, 0, 0, // slot: call f
 		0x48, 0xff, 0xcb, // dec rbx
 		0x75, 0xf6, // jne slot
-		0xc3,       // ret
-		0x55,       // f: push rbp
+		0xc3,             // ret
+		0x48, 0x89, 0xc0, // f: mov rax, rax
+		0x55,       // push rbp
 		0x5d,       // pop rbp
-		0xc3,       // ret
-		0xcc, 0xcc, // padding
+		0xeb, 0x00, // jmp to the next instruction
+		0xc3, // ret
 	},
-	emulated: 11, stepped: 13,
+	points: [5]uint64{EntryStepped: 11, EntryEmulated: 14, ReturnEmulated: 16, ReturnStepped: 18},
 }
 
 var meterARM64 = meter{
@@ -96,11 +96,13 @@ var meterARM64 = meter{
 		0xf1000673, // subs x19, x19, #1
 		0x54ffffc1, // b.ne again
 		0xd65f0280, // ret x20
-		0x14000001, // f: b next instruction
+		0x9100016b, // f: add x11, x11, #0
+		0x14000001, // b to the next instruction
+		0x14000001, // b to the next instruction
 		0x9100016b, // add x11, x11, #0
 		0xd65f03c0, // ret
 	),
-	emulated: 20, stepped: 24,
+	points: [5]uint64{EntryStepped: 20, EntryEmulated: 24, ReturnEmulated: 28, ReturnStepped: 32},
 }
 
 func words(instructions ...uint32) []byte {
@@ -133,8 +135,8 @@ const (
 func (m *meter) slotAt(i int) uint64 { return uint64(i * len(m.slot)) }
 
 // offset returns where an instruction of a slot is in the file.
-func (m *meter) offset(slot int, point uint64) uint64 {
-	return codeOffset + uint64(len(m.start)) + m.slotAt(slot) + point
+func (m *meter) offset(slot int, p Point) uint64 {
+	return codeOffset + uint64(len(m.start)) + m.slotAt(slot) + m.points[p]
 }
 
 // image returns the program as an ELF file with so many slots.

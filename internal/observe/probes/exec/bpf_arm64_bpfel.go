@@ -68,6 +68,8 @@ type bpfForkRecord struct {
 	StackHi     uint64
 	Sp          uint64
 	Goid        [4]uint64
+	Trace       [2]uint64
+	Span        uint64
 	ParentPid   uint32
 	Flags       uint32
 	StackBytes  uint32
@@ -159,13 +161,17 @@ type bpfUsage struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	bpfMapDeadLeaders   = "dead_leaders"
+	bpfMapErrands       = "errands"
 	bpfMapEvents        = "events"
+	bpfMapFinished      = "finished"
 	bpfMapKnownFiles    = "known_files"
 	bpfMapLastWait      = "last_wait"
+	bpfMapLayouts       = "layouts"
 	bpfMapPerCpuExec    = "per_cpu_exec"
 	bpfMapPerCpuFork    = "per_cpu_fork"
 	bpfMapPerCpuRefused = "per_cpu_refused"
 	bpfMapProcs         = "procs"
+	bpfMapRequests      = "requests"
 	bpfProgExecDying    = "exec_dying"
 	bpfProgExecExec     = "exec_exec"
 	bpfProgExecExit     = "exec_exit"
@@ -248,13 +254,17 @@ type bpfProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type bpfMapSpecs struct {
 	DeadLeaders   *ebpf.MapSpec `ebpf:"dead_leaders"`
+	Errands       *ebpf.MapSpec `ebpf:"errands"`
 	Events        *ebpf.MapSpec `ebpf:"events"`
+	Finished      *ebpf.MapSpec `ebpf:"finished"`
 	KnownFiles    *ebpf.MapSpec `ebpf:"known_files"`
 	LastWait      *ebpf.MapSpec `ebpf:"last_wait"`
+	Layouts       *ebpf.MapSpec `ebpf:"layouts"`
 	PerCpuExec    *ebpf.MapSpec `ebpf:"per_cpu_exec"`
 	PerCpuFork    *ebpf.MapSpec `ebpf:"per_cpu_fork"`
 	PerCpuRefused *ebpf.MapSpec `ebpf:"per_cpu_refused"`
 	Procs         *ebpf.MapSpec `ebpf:"procs"`
+	Requests      *ebpf.MapSpec `ebpf:"requests"`
 }
 
 // bpfVariableSpecs contains global variables before they are loaded into the kernel.
@@ -299,25 +309,33 @@ func (o *bpfObjects) Close() error {
 // It can be passed to loadBpfObjects or ebpf.CollectionSpec.LoadAndAssign.
 type bpfMaps struct {
 	DeadLeaders   *ebpf.Map `ebpf:"dead_leaders"`
+	Errands       *ebpf.Map `ebpf:"errands"`
 	Events        *ebpf.Map `ebpf:"events"`
+	Finished      *ebpf.Map `ebpf:"finished"`
 	KnownFiles    *ebpf.Map `ebpf:"known_files"`
 	LastWait      *ebpf.Map `ebpf:"last_wait"`
+	Layouts       *ebpf.Map `ebpf:"layouts"`
 	PerCpuExec    *ebpf.Map `ebpf:"per_cpu_exec"`
 	PerCpuFork    *ebpf.Map `ebpf:"per_cpu_fork"`
 	PerCpuRefused *ebpf.Map `ebpf:"per_cpu_refused"`
 	Procs         *ebpf.Map `ebpf:"procs"`
+	Requests      *ebpf.Map `ebpf:"requests"`
 }
 
 func (m *bpfMaps) Close() error {
 	return _BpfClose(
 		m.DeadLeaders,
+		m.Errands,
 		m.Events,
+		m.Finished,
 		m.KnownFiles,
 		m.LastWait,
+		m.Layouts,
 		m.PerCpuExec,
 		m.PerCpuFork,
 		m.PerCpuRefused,
 		m.Procs,
+		m.Requests,
 	)
 }
 

@@ -141,6 +141,8 @@ func (d *decoder) fork(record []byte) error {
 	p.parent = parent
 	p.site = d.sites.of(r, rest[:r.StackBytes])
 	p.goroutine = d.sites.goroutine(p.site, r)
+	p.request = probe.TraceID(r.Trace)
+	p.origin = probe.SpanID(r.Span)
 	return nil
 }
 

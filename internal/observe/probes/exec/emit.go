@@ -20,7 +20,7 @@ func (d *decoder) begin(p *process, i *image) *model.Event {
 	e.PID = int32(p.key.pid)
 	e.Service = d.service(p, i)
 	e.GoroutineID = p.goroutine
-	e.TraceID, e.SpanID, e.ParentSpanID = i.trace, i.span, i.parentSpan
+	e.TraceID, e.SpanID, e.ParentSpanID, e.Requested = i.trace, i.span, i.parentSpan, i.requested
 	p.site.setStack(e)
 	v := e.Values
 	v[fieldName] = model.StringValue(path.Base(i.path))

@@ -14,6 +14,7 @@
 #include "../../bpf/file.h"
 #include "../../bpf/path.h"
 #include "../../bpf/ring.h"
+#include "../../bpf/request.h"
 
 #include "records.h"
 #include "state.h"
@@ -56,13 +57,19 @@ int BPF_PROG(exec_fork, struct task_struct *parent, struct task_struct *child)
 	r->parent_code = mm->start_code;
 	fill_file(&r->parent_exe, mm->exe_file);
 
-	u64 g = REGS_G(regs);
-	r->sp = REGS_SP(regs);
+	u64 g = GO_G(regs);
+	r->sp = GO_SP(regs);
 	r->stack_lo = 0;
 	r->stack_hi = 0;
 	bpf_probe_read_user(&r->stack_lo, 2 * sizeof(u64), (void *)g);
 	if (bpf_probe_read_user(r->goid, sizeof(r->goid), (void *)(g + GOID_FIRST)) != 0)
 		__builtin_memset(r->goid, 0, sizeof(r->goid));
+	struct trace_context link = {};
+	if (r->sp >= r->stack_lo && r->sp < r->stack_hi)
+		request_link(g, leader->tgid, &link, true);
+	r->trace[0] = link.trace[0];
+	r->trace[1] = link.trace[1];
+	r->span = link.span;
 
 	long n = bpf_get_stack(ctx, s->stack, sizeof(s->stack), BPF_F_USER_STACK);
 	if (n < 0)

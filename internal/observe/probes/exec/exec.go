@@ -33,6 +33,7 @@ func Spec() *probe.Spec {
 		Schema:         Schema(),
 		Load:           loadBpf,
 		FeedsProcesses: true,
+		Shared:         []string{"layouts", "requests", "errands", "finished"},
 		PerCPU:         []string{"per_cpu_exec"},
 		NewDecoder:     newDecoder,
 	}

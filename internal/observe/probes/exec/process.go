@@ -65,7 +65,11 @@ type process struct {
 	forked    uint64 // when, 0 when the fork record was not seen
 	site      *callSite
 	goroutine uint64
-	images    []image
+	// request is the trace of the request that it was forked for, and origin
+	// that request's span; all zeros when there was none.
+	request model.TraceID
+	origin  model.SpanID
+	images  []image
 
 	exited    bool
 	exitTime  uint64
@@ -100,6 +104,7 @@ type image struct {
 	trace       model.TraceID
 	span        model.SpanID
 	parentSpan  model.SpanID
+	requested   bool // trace is that of a request
 	traceparent string
 	referenced  bool // a child's span names this one as parent
 	// service is for what service the command runs, once named.

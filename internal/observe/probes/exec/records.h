@@ -91,6 +91,10 @@ struct fork_record {
 	u64 stack_hi;
 	u64 sp;
 	u64 goid[GOID_WORDS];
+	/* The request that the goroutine runs for: its trace, and the span that is
+	 * the parent of what it causes; all 0 when there is none. */
+	u64 trace[2];
+	u64 span;
 	u32 parent_pid;
 	u32 flags;
 	u32 stack_bytes;

@@ -78,16 +78,12 @@ static __always_inline void add_thread_usage(struct usage *u, struct task_struct
 }
 
 #if defined(__TARGET_ARCH_x86)
-#define REGS_G(regs) (regs)->r14
 #define REGS_FRAME(regs) (regs)->bp
-#define REGS_SP(regs) (regs)->sp
 #define REGS_WRITES(regs) ((regs)->orig_ax == 1 || (regs)->orig_ax == 20)
 #define REGS_ARG0(regs) (regs)->di
 #define GO_FRAME_KNOWN 1
 #elif defined(__TARGET_ARCH_arm64)
-#define REGS_G(regs) (regs)->regs[28]
 #define REGS_FRAME(regs) (regs)->regs[29]
-#define REGS_SP(regs) (regs)->sp
 #define REGS_WRITES(regs) ((regs)->syscallno == 64 || (regs)->syscallno == 66)
 #define REGS_ARG0(regs) (regs)->regs[0]
 /* The layout of the frame is verified for amd64 only. */

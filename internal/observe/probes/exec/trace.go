@@ -14,7 +14,8 @@ const parentSpanFor = time.Hour
 
 // trace places a command in a trace. A TRACEPARENT that the parent did not
 // have itself was set for this child: it is the remote parent. Otherwise the
-// parent's command is the parent, and else the command begins a trace.
+// request that the parent's goroutine served is the parent, then the parent's
+// command, and else the command begins a trace.
 func (d *decoder) trace(p *process, i *image) {
 	trace, span := d.host.NewIDs()
 	i.trace, i.span = trace, span
@@ -26,10 +27,14 @@ func (d *decoder) trace(p *process, i *image) {
 			return
 		}
 	}
+	if len(p.images) <= 1 && p.origin != (model.SpanID{}) {
+		i.trace, i.parentSpan, i.requested = p.request, p.origin, true
+		return
+	}
 	if parent == nil || time.Duration(i.start-parent.start) > parentSpanFor {
 		return
 	}
-	i.trace, i.parentSpan = parent.trace, parent.span
+	i.trace, i.parentSpan, i.requested = parent.trace, parent.span, parent.requested
 	parent.referenced = true
 }
 

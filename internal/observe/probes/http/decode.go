@@ -107,9 +107,8 @@ func (d *decoder) fill(r *bpfHttpRecord, p *model.Process) {
 	e.PID = p.ID.PID
 	e.Service, e.ContainerID, e.PodUID = p.Service, p.ContainerID, p.PodUID
 	e.GoroutineID = r.Goid
-	e.TraceID = *(*model.TraceID)(unsafe.Pointer(&r.Trace))
-	e.SpanID = *(*model.SpanID)(unsafe.Pointer(&r.Span))
-	e.ParentSpanID = *(*model.SpanID)(unsafe.Pointer(&r.Parent))
+	e.TraceID, e.SpanID, e.ParentSpanID = probe.TraceID(r.Trace), probe.SpanID(r.Span), probe.SpanID(r.Parent)
+	e.Requested = true
 	e.Weight = r.Weight
 	v := e.Values
 	v[fieldPID] = model.IntValue(int64(p.ID.PID))

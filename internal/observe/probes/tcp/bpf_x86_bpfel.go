@@ -49,6 +49,8 @@ type bpfTcpRecord struct {
 		ParentPid   uint32
 		Comm        [16]int8
 	}
+	Trace         [2]uint64
+	Span          uint64
 	BytesAcked    uint64
 	BytesReceived uint64
 	SrttUs        uint32
@@ -71,9 +73,13 @@ type bpfTcpRecord struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	bpfMapConns             = "conns"
+	bpfMapErrands           = "errands"
 	bpfMapEvents            = "events"
+	bpfMapFinished          = "finished"
 	bpfMapKnownProcesses    = "known_processes"
+	bpfMapLayouts           = "layouts"
 	bpfMapListeners         = "listeners"
+	bpfMapRequests          = "requests"
 	bpfProgTcpResetReceived = "tcp_reset_received"
 	bpfProgTcpResetSent     = "tcp_reset_sent"
 	bpfProgTcpRetransmit    = "tcp_retransmit"
@@ -143,9 +149,13 @@ type bpfProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type bpfMapSpecs struct {
 	Conns          *ebpf.MapSpec `ebpf:"conns"`
+	Errands        *ebpf.MapSpec `ebpf:"errands"`
 	Events         *ebpf.MapSpec `ebpf:"events"`
+	Finished       *ebpf.MapSpec `ebpf:"finished"`
 	KnownProcesses *ebpf.MapSpec `ebpf:"known_processes"`
+	Layouts        *ebpf.MapSpec `ebpf:"layouts"`
 	Listeners      *ebpf.MapSpec `ebpf:"listeners"`
+	Requests       *ebpf.MapSpec `ebpf:"requests"`
 }
 
 // bpfVariableSpecs contains global variables before they are loaded into the kernel.
@@ -183,17 +193,25 @@ func (o *bpfObjects) Close() error {
 // It can be passed to loadBpfObjects or ebpf.CollectionSpec.LoadAndAssign.
 type bpfMaps struct {
 	Conns          *ebpf.Map `ebpf:"conns"`
+	Errands        *ebpf.Map `ebpf:"errands"`
 	Events         *ebpf.Map `ebpf:"events"`
+	Finished       *ebpf.Map `ebpf:"finished"`
 	KnownProcesses *ebpf.Map `ebpf:"known_processes"`
+	Layouts        *ebpf.Map `ebpf:"layouts"`
 	Listeners      *ebpf.Map `ebpf:"listeners"`
+	Requests       *ebpf.Map `ebpf:"requests"`
 }
 
 func (m *bpfMaps) Close() error {
 	return _BpfClose(
 		m.Conns,
+		m.Errands,
 		m.Events,
+		m.Finished,
 		m.KnownProcesses,
+		m.Layouts,
 		m.Listeners,
+		m.Requests,
 	)
 }
 

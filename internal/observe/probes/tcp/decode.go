@@ -34,6 +34,8 @@ func (d *decoder) decode(record []byte, e *model.Event) (bool, error) {
 	}
 	v := e.Values
 	e.Time = d.host.Clock.Wall(r.Time)
+	e.TraceID, e.ParentSpanID = probe.TraceID(r.Trace), probe.SpanID(r.Span)
+	e.Requested = r.Span != 0
 	switch kind := bpfRecordKind(r.Kind); kind {
 	case bpfRecordKindRECORD_CONNECT:
 		v[fieldEvent] = model.StringValue("connect")

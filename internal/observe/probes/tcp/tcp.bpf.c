@@ -14,6 +14,7 @@
 
 #include "../../bpf/kernel.h"
 #include "../../bpf/ring.h"
+#include "../../bpf/request.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -72,6 +73,9 @@ struct tcp_record {
 	u64 time;
 	u64 started; /* when the connect began, 0 when it was not seen */
 	struct owner owner;
+	/* The request that connected: its trace and its span, all 0 for none. */
+	u64 trace[2];
+	u64 span;
 	u64 bytes_acked;
 	u64 bytes_received;
 	u32 srtt_us;
@@ -93,6 +97,8 @@ struct tcp_record {
  * begin, of others from their first retransmit or reset. */
 struct conn {
 	struct owner owner;
+	u64 trace[2]; /* as in struct tcp_record */
+	u64 span;
 	u64 started;
 	u64 last_retransmit; /* when a record told of retransmits */
 	u32 reported;        /* retransmits that records told of */
@@ -248,6 +254,9 @@ static __always_inline void send(struct sock *sk, struct conn *c, u32 kind, u32 
 	r.bytes_received = tp->bytes_received;
 	if (c) {
 		r.owner = c->owner;
+		r.trace[0] = c->trace[0];
+		r.trace[1] = c->trace[1];
+		r.span = c->span;
 		r.started = c->started;
 		r.role = c->role;
 		r.retransmits = tp->total_retrans - c->reported;
@@ -266,6 +275,19 @@ static __always_inline void send(struct sock *sk, struct conn *c, u32 kind, u32 
 		__sync_fetch_and_add(&lost, 1);
 }
 
+/* fill_trace remembers for which request the goroutine runs that connects. */
+static __always_inline void fill_trace(struct conn *c)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
+	struct trace_context link = {};
+
+	request_link(GO_G(regs), task->tgid, &link, true);
+	c->trace[0] = link.trace[0];
+	c->trace[1] = link.trace[1];
+	c->span = link.span;
+}
+
 /* connecting remembers who connects, and when. It runs in the process. */
 static __always_inline void connecting(struct sock *sk)
 {
@@ -276,6 +298,7 @@ static __always_inline void connecting(struct sock *sk)
 		return;
 	}
 	fill_owner(&c->owner, bpf_get_current_task_btf());
+	fill_trace(c);
 	c->started = bpf_ktime_get_boot_ns();
 	c->role = ROLE_CLIENT;
 	c->reported = 0;

@@ -30,6 +30,7 @@ func Spec() *probe.Spec {
 		},
 		Schema:     Schema(),
 		Load:       loadBpf,
+		Shared:     []string{"layouts", "requests", "errands", "finished"},
 		NewDecoder: newDecoder,
 	}
 }

@@ -122,7 +122,7 @@ func compareVariants(t toolchain, list []wanted) error {
 
 // releaseOf reads the rest of what a release says.
 func releaseOf(t toolchain, minor int) (release, error) {
-	r := release{minor: minor, from: []string{t.name + " " + t.ctx.GOARCH}}
+	r := release{minor: minor, from: []string{t.name}}
 	g, err := t.world().offsets([]wanted{{pkg: "runtime", name: "g", fields: []string{"goid"}}})
 	if err != nil {
 		return r, err
@@ -162,6 +162,6 @@ func merge(list []release, r release) ([]release, error) {
 	if last.goid != r.goid || last.ids != r.ids {
 		return nil, fmt.Errorf("%+v, but %+v before", r, *last)
 	}
-	last.from = append(last.from, r.from...)
+	last.from = slices.Compact(append(last.from, r.from...))
 	return list, nil
 }

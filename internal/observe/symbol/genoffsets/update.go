@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"slices"
@@ -20,16 +21,16 @@ const (
 )
 
 // update returns the pins with what was released since: all release versions
-// of the modules, and of every minor release of Go the first and the last patch
-// release and, where these differ, the neighbours between which a field moved.
-// What is pinned already stays. Versions that cannot be had are left out, and
-// said on standard error.
+// of the modules, beside those that are pinned already, and of every minor
+// release of Go the first and the last patch release and, where these differ,
+// the neighbours between which a field moved. Versions that cannot be had are
+// left out, and said on standard error.
 func update(ctx context.Context, p pins, list []wanted) (pins, error) {
 	names, err := published(ctx, toolchainModule)
 	if err != nil {
 		return p, err
 	}
-	if p.toolchains, err = updateToolchains(ctx, p.toolchains, names, list); err != nil {
+	if p.toolchains, err = pickToolchains(ctx, names, list); err != nil {
 		return p, err
 	}
 	for i := range p.modules {
@@ -66,8 +67,8 @@ func published(ctx context.Context, path string) ([]string, error) {
 	return strings.Fields(string(out)), nil
 }
 
-// updateToolchains picks from the versions of the module of toolchains.
-func updateToolchains(ctx context.Context, pinned, names []string, list []wanted) ([]string, error) {
+// pickToolchains picks from the versions of the module of toolchains.
+func pickToolchains(ctx context.Context, names []string, list []wanted) ([]string, error) {
 	byMinor := map[int][]string{}
 	for _, name := range names {
 		name, ok := strings.CutSuffix(strings.TrimPrefix(name, "v0.0.1-"), ".linux-amd64")
@@ -75,19 +76,17 @@ func updateToolchains(ctx context.Context, pinned, names []string, list []wanted
 			byMinor[minor] = append(byMinor[minor], name)
 		}
 	}
-	found := slices.Clone(pinned)
-	for _, patches := range byMinor {
+	var found []string
+	for _, minor := range slices.Sorted(maps.Keys(byMinor)) {
+		patches := byMinor[minor]
 		sortToolchains(patches)
 		b := bisection{ctx: ctx, list: list, names: patches, prints: map[string]string{}}
 		if err := b.between(0, len(patches)-1); err != nil {
 			return nil, err
 		}
-		for name := range b.prints {
-			found = append(found, name)
-		}
+		found = append(found, b.ends()...)
 	}
-	sortToolchains(found)
-	return slices.Compact(found), nil
+	return found, nil
 }
 
 func sortToolchains(names []string) {
@@ -121,6 +120,21 @@ func (b *bisection) between(lo, hi int) error {
 		return err
 	}
 	return b.between(mid, hi)
+}
+
+// ends returns the measured releases without those that say no more than their
+// neighbours on both sides.
+func (b *bisection) ends() []string {
+	names := slices.Collect(maps.Keys(b.prints))
+	sortToolchains(names)
+	var list []string
+	for i, name := range names {
+		inside := i > 0 && i+1 < len(names)
+		if !inside || b.prints[name] != b.prints[names[i-1]] || b.prints[name] != b.prints[names[i+1]] {
+			list = append(list, name)
+		}
+	}
+	return list
 }
 
 // print returns a text that is the same for releases with the same offsets.
