@@ -83,7 +83,13 @@ struct layout {
 	u16 echo_path;
 	u16 echo_request;
 	u16 gorilla_template;
-	u16 padding[3];
+	/* OpenTelemetry's SDK: spans of the program's own. */
+	u16 span_context;
+	u16 span_parent;
+	u16 context_trace;
+	u16 context_span;
+	u16 context_flags;
+	u16 padding[2];
 };
 
 struct {
@@ -123,6 +129,10 @@ struct request {
 	u64 writer;
 	u64 holder; /* what the router keeps the route in */
 	struct trace_context context;
+	/* The span of the program's own SDK that the goroutine is in, and the first
+	 * of those for this request; 0 for none. */
+	u64 sdk_span;
+	u64 sdk_first;
 	u32 layout;
 	u8 open;
 	u8 router;
@@ -145,7 +155,9 @@ struct {
 struct errand {
 	u64 goid;
 	struct goroutine root;
-	struct trace_context context; /* of the request */
+	u64 request; /* the span of the request */
+	u64 trace[2];
+	u64 span; /* what the goroutine does is a child of it */
 	u32 layout;
 	u32 padding;
 };
@@ -443,16 +455,20 @@ static __always_inline bool request_link(u64 g, u32 tgid, struct trace_context *
 	if (r) {
 		r->kept |= keep;
 		*link = *request_context(r);
+		if (r->sdk_span)
+			link->span = r->sdk_span;
 		return true;
 	}
 	e = bpf_map_lookup_elem(&errands, &k);
 	if (!e || !is_goroutine(g, e->goid, e->layout))
 		return false;
 	r = bpf_map_lookup_elem(&requests, &e->root);
-	if (r && r->open && r->context.span == e->context.span)
+	if (r && r->open && r->context.span == e->request)
 		r->kept |= keep;
-	else if (!bpf_map_lookup_elem(&finished, &e->context.span))
+	else if (!bpf_map_lookup_elem(&finished, &e->request))
 		return false;
-	*link = e->context;
+	link->trace[0] = e->trace[0];
+	link->trace[1] = e->trace[1];
+	link->span = e->span;
 	return true;
 }

@@ -17,12 +17,9 @@ type bpfErrand struct {
 	_       structs.HostLayout
 	Goid    uint64
 	Root    bpfGoroutine
-	Context struct {
-		_      structs.HostLayout
-		Trace  [2]uint64
-		Span   uint64
-		Parent uint64
-	}
+	Request uint64
+	Trace   [2]uint64
+	Span    uint64
 	Layout  uint32
 	Padding uint32
 }
@@ -111,7 +108,12 @@ type bpfLayout struct {
 	EchoPath        uint16
 	EchoRequest     uint16
 	GorillaTemplate uint16
-	Padding         [3]uint16
+	SpanContext     uint16
+	SpanParent      uint16
+	ContextTrace    uint16
+	ContextSpan     uint16
+	ContextFlags    uint16
+	Padding         [2]uint16
 }
 
 type bpfMapKind uint32
@@ -167,6 +169,8 @@ type bpfRequest struct {
 		Span   uint64
 		Parent uint64
 	}
+	SdkSpan  uint64
+	SdkFirst uint64
 	Layout   uint32
 	Open     uint8
 	Router   uint8
@@ -247,6 +251,8 @@ const (
 	bpfProgHttpRouteMux      = "http_route_mux"
 	bpfProgHttpServe         = "http_serve"
 	bpfProgHttpServeStream   = "http_serve_stream"
+	bpfProgHttpSpanBegin     = "http_span_begin"
+	bpfProgHttpSpanEnd       = "http_span_end"
 	bpfProgHttpSpawn         = "http_spawn"
 	bpfProgHttpStreamPanic   = "http_stream_panic"
 	bpfVarFailedInterval     = "failed_interval"
@@ -333,6 +339,8 @@ type bpfProgramSpecs struct {
 	HttpRouteMux      *ebpf.ProgramSpec `ebpf:"http_route_mux"`
 	HttpServe         *ebpf.ProgramSpec `ebpf:"http_serve"`
 	HttpServeStream   *ebpf.ProgramSpec `ebpf:"http_serve_stream"`
+	HttpSpanBegin     *ebpf.ProgramSpec `ebpf:"http_span_begin"`
+	HttpSpanEnd       *ebpf.ProgramSpec `ebpf:"http_span_end"`
 	HttpSpawn         *ebpf.ProgramSpec `ebpf:"http_spawn"`
 	HttpStreamPanic   *ebpf.ProgramSpec `ebpf:"http_stream_panic"`
 }
@@ -487,6 +495,8 @@ type bpfPrograms struct {
 	HttpRouteMux      *ebpf.Program `ebpf:"http_route_mux"`
 	HttpServe         *ebpf.Program `ebpf:"http_serve"`
 	HttpServeStream   *ebpf.Program `ebpf:"http_serve_stream"`
+	HttpSpanBegin     *ebpf.Program `ebpf:"http_span_begin"`
+	HttpSpanEnd       *ebpf.Program `ebpf:"http_span_end"`
 	HttpSpawn         *ebpf.Program `ebpf:"http_spawn"`
 	HttpStreamPanic   *ebpf.Program `ebpf:"http_stream_panic"`
 }
@@ -508,6 +518,8 @@ func (p *bpfPrograms) Close() error {
 		p.HttpRouteMux,
 		p.HttpServe,
 		p.HttpServeStream,
+		p.HttpSpanBegin,
+		p.HttpSpanEnd,
 		p.HttpSpawn,
 		p.HttpStreamPanic,
 	)

@@ -408,6 +408,7 @@ static __always_inline int begin_request(void *ctx, u64 g, u64 writer, u64 point
 	r->holder = 0;
 	r->context.span = 0;
 	r->context.parent = 0;
+	r->sdk_span = r->sdk_first = 0;
 	r->layout = index;
 	r->router = r->kept = r->panicked = r->hijacked = r->spawned = 0;
 	r->open = 1;
@@ -581,9 +582,9 @@ int http_spawn(struct pt_regs *ctx)
 {
 	struct goroutine id = {.tgid = tgid()}, child = {};
 	struct trace_context *context;
+	struct errand e = {}, *from;
 	struct request *r;
 	struct layout *l;
-	struct errand e = {}, *from;
 	u32 index;
 
 	l = find_layout(ctx, &index);
@@ -599,17 +600,104 @@ int http_spawn(struct pt_regs *ctx)
 		r->spawned = 1;
 		context = request_context(r);
 		e.root = id;
+		e.request = context->span;
+		e.trace[0] = context->trace[0];
+		e.trace[1] = context->trace[1];
+		e.span = r->sdk_span ? r->sdk_span : context->span;
 	} else {
 		from = bpf_map_lookup_elem(&errands, &id);
 		if (!from || go_word(id.g + l->g_goid) != from->goid)
 			return 0;
-		context = &from->context;
-		e.root = from->root;
+		e = *from;
 	}
-	e.context = *context;
 	e.layout = index;
 	e.goid = go_word(child.g + l->g_goid);
 	bpf_map_update_elem(&errands, &child, &e, BPF_ANY);
+	return 0;
+}
+
+/* sdk_context reads where a span of OpenTelemetry's SDK is in a trace. It is
+ * false for one that the program does not export. */
+static __always_inline bool sdk_context(u64 span, struct layout *l, struct trace_context *c)
+{
+	u64 at = span + l->span_context;
+
+	if (l->span_context == ABSENT || l->span_parent == ABSENT || l->context_span == ABSENT)
+		return false;
+	if (!(go_word(at + l->context_flags) & 1))
+		return false;
+	bpf_probe_read_user(c->trace, sizeof(c->trace), (void *)(at + l->context_trace));
+	c->span = go_word(at + l->context_span);
+	c->parent = go_word(span + l->span_parent + l->context_span);
+	return c->span != 0;
+}
+
+/* enter_span makes a request part of the trace that the program tells of by
+ * itself: the request is a child of the first span that the program begins for
+ * it. Once something refers to the request's own trace, that stays. */
+static __always_inline void enter_span(struct request *r, struct trace_context *c)
+{
+	struct trace_context *own = request_context(r);
+
+	if (!r->sdk_first) {
+		if (r->kept && (own->trace[0] != c->trace[0] || own->trace[1] != c->trace[1]))
+			return;
+		own->trace[0] = c->trace[0];
+		own->trace[1] = c->trace[1];
+		own->parent = c->span;
+		r->sdk_first = c->span;
+	} else if (own->trace[0] != c->trace[0] || own->trace[1] != c->trace[1]) {
+		return;
+	}
+	r->sdk_span = c->span;
+}
+
+/* (s *recordingSpan) runtimeTrace(ctx): once for each span, when it begins. */
+SEC("uprobe")
+int http_span_begin(struct pt_regs *ctx)
+{
+	struct goroutine id = {.g = GO_G(ctx), .tgid = tgid()};
+	struct request *r = open_request(&id);
+	struct trace_context c = {};
+	struct errand *e;
+	struct layout *l;
+	u32 index;
+
+	l = find_layout(ctx, &index);
+	if (!l || !sdk_context(GO_WORD0(ctx), l, &c))
+		return 0;
+	if (r) {
+		enter_span(r, &c);
+		return 0;
+	}
+	e = bpf_map_lookup_elem(&errands, &id);
+	if (e && e->goid == go_word(id.g + l->g_goid) && e->trace[0] == c.trace[0] && e->trace[1] == c.trace[1])
+		e->span = c.span;
+	return 0;
+}
+
+/* (s *recordingSpan) End(options) */
+SEC("uprobe")
+int http_span_end(struct pt_regs *ctx)
+{
+	struct goroutine id = {.g = GO_G(ctx), .tgid = tgid()};
+	struct request *r = open_request(&id);
+	struct trace_context c = {};
+	struct errand *e;
+	struct layout *l;
+	u32 index;
+
+	l = find_layout(ctx, &index);
+	if (!l || !sdk_context(GO_WORD0(ctx), l, &c))
+		return 0;
+	if (r) {
+		if (r->sdk_span == c.span)
+			r->sdk_span = c.span == r->sdk_first ? 0 : c.parent;
+		return 0;
+	}
+	e = bpf_map_lookup_elem(&errands, &id);
+	if (e && e->goid == go_word(id.g + l->g_goid) && e->span == c.span && c.parent)
+		e->span = c.parent;
 	return 0;
 }
 

@@ -41,6 +41,7 @@ func points() []probe.FunctionPoint {
 		routes  = "routes of this router; paths are reduced to templates instead"
 		calls   = "requests that the program makes"
 		links   = "what goroutines do that a request started"
+		spans   = "which spans of its own the program has: what it does may be in two traces"
 		streams = "requests of HTTP/2 by golang.org/x/net"
 	)
 	return []probe.FunctionPoint{
@@ -60,6 +61,8 @@ func points() []probe.FunctionPoint {
 		{Program: "http_route_gin", Function: "github.com/gin-gonic/gin.(*Engine).handleHTTPRequest", Missing: routes},
 		{Program: "http_route_echo", Function: "github.com/labstack/echo/v4.(*Router).Find", Missing: routes},
 		{Program: "http_route_gorilla", Function: "github.com/gorilla/mux.routeRegexpGroup.setMatch", Missing: routes},
+		{Program: "http_span_begin", Function: "go.opentelemetry.io/otel/sdk/trace.(*recordingSpan).runtimeTrace", Missing: spans},
+		{Program: "http_span_end", Function: "go.opentelemetry.io/otel/sdk/trace.(*recordingSpan).End", Missing: spans},
 		{Program: "http_call", Function: clientCall, Missing: calls},
 		{Program: "http_reply", Function: clientCall, Where: probe.AtReturns, Missing: calls},
 	}

@@ -21,7 +21,7 @@ type field struct {
 
 // layoutOf finds where an executable's structs keep what the programs read.
 // Without the fields of net/http and the runtime there is nothing to see;
-// those of a router that is not known cost its routes only.
+// those of a module that is not known cost what they tell only.
 func layoutOf(b *symbol.Binary) (probe.Layout, error) {
 	l := &bpfLayout{}
 	r := layoutReader{binary: b}
@@ -32,7 +32,7 @@ func layoutOf(b *symbol.Binary) (probe.Layout, error) {
 	}
 	r.readPattern(l)
 	r.readMap(l)
-	for _, f := range routerFields(l) {
+	for _, f := range moduleFields(l) {
 		r.readIf(f)
 	}
 	return probe.Layout{Value: l, Assumed: r.assumed, Off: r.off}, nil
@@ -54,15 +54,18 @@ func coreFields(l *bpfLayout) []field {
 	}
 }
 
-func routerFields(l *bpfLayout) []field {
+func moduleFields(l *bpfLayout) []field {
 	const stream, streamState = "golang.org/x/net/http2.responseWriter", "golang.org/x/net/http2.responseWriterState"
 	const chi, gin, echo = "github.com/go-chi/chi/v5.Context", "github.com/gin-gonic/gin.Context", "github.com/labstack/echo/v4.context"
+	const span, context = "go.opentelemetry.io/otel/sdk/trace.recordingSpan", "go.opentelemetry.io/otel/trace.SpanContext"
 	return []field{
 		{&l.Xhttp2State, stream, "rws"}, {&l.Xhttp2Status, streamState, "status"}, {&l.Xhttp2Written, streamState, "wroteBytes"},
 		{&l.ChiPatterns, chi, "RoutePatterns"}, {&l.ChiParent, chi, "parentCtx"},
 		{&l.GinPath, gin, "fullPath"}, {&l.GinRequest, gin, "Request"},
 		{&l.EchoPath, echo, "path"}, {&l.EchoRequest, echo, "request"},
 		{&l.GorillaTemplate, "github.com/gorilla/mux.routeRegexp", "template"},
+		{&l.SpanContext, span, "spanContext"}, {&l.SpanParent, span, "parent"},
+		{&l.ContextTrace, context, "traceID"}, {&l.ContextSpan, context, "spanID"}, {&l.ContextFlags, context, "traceFlags"},
 	}
 }
 

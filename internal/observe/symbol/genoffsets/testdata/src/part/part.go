@@ -1,0 +1,13 @@
+// Package part holds what package shapes takes from others.
+package part
+
+type Leaf struct{ a byte }
+
+type Handler interface{ Serve() }
+
+type Box[T any] struct {
+	_     [0]*T
+	value T
+}
+
+const Count = 1
