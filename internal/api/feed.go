@@ -74,9 +74,9 @@ func (f *Feed) Wanted() bool { return f.count.Load() > 0 }
 func (f *Feed) Dropped() uint64 { return f.dropped.Load() }
 
 // Add hands e to those who want it. It is written as JSON once, however many
-// these are. Add does not wait for them.
+// these are. Add does not wait for them. A tally is no event to be handed on.
 func (f *Feed) Add(e *model.Event) {
-	if !f.Wanted() {
+	if e.Phase == model.PhaseTally || !f.Wanted() {
 		return
 	}
 	f.mu.Lock()
@@ -87,7 +87,7 @@ func (f *Feed) Add(e *model.Event) {
 			continue
 		}
 		if m.data == nil {
-			m = message{e.ID(), v1.AppendRecord(nil, model.Record{Event: e, Weight: 1})}
+			m = message{e.ID(), v1.AppendRecord(nil, model.Record{Event: e, Weight: float64(e.StandsFor())})}
 		}
 		if !l.put(m) {
 			f.dropped.Add(1)

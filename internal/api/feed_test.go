@@ -209,6 +209,26 @@ func TestFeed_writesAnEventOnce(t *testing.T) {
 	}
 }
 
+func TestFeed_handsOnSamplesAndNoTallies(t *testing.T) {
+	feed := NewFeed(FeedOptions{Filter: filter})
+	l, leave, err := feed.listen(model.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leave()
+	tally, sampled := event("tally", 1, 1, 1), event("sampled", 2, 1, 1)
+	tally.Phase, tally.Tally = model.PhaseTally, &model.Tally{Count: 1000}
+	sampled.Weight = 20
+	feed.Add(tally)
+	feed.Add(sampled)
+	if n := len(l.queue); n != 1 {
+		t.Fatalf("%d messages wait, want 1", n)
+	}
+	if got := string((<-l.queue).data); !strings.Contains(got, `"weight":20,`) || !strings.Contains(got, `"goshawk.weight":20`) {
+		t.Errorf("got %s, want an event that stands for 20", got)
+	}
+}
+
 func TestStream_refuses(t *testing.T) {
 	feed := NewFeed(FeedOptions{Filter: filter, Listeners: 1})
 	server := serveFeed(t, feed, &events{})

@@ -136,7 +136,9 @@ func keepInMemory(log *slog.Logger, cause error) *kept {
 		Reader: events,
 		add: func(e *model.Event) {
 			events.Add(e)
-			added.Add(1)
+			if e.Phase == model.PhaseEnd {
+				added.Add(1)
+			}
 		},
 		state: func() v1.Store {
 			return v1.Store{Kind: "memory", Kept: added.Load(), Dropped: make(map[string]uint64), Errors: []string{problem}}

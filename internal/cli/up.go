@@ -143,7 +143,7 @@ func serveUp(ctx context.Context, env Env, o upOptions, a *agent.Agent, store *k
 		prom.Store((&backend{agent: a, store: store}).Store), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
 	web := newSite(a, store, registry, listener, who, log)
 	a.Pipeline.AddDirect(metrics.Consume)
-	a.Pipeline.AddQueued(pipeline.Queued{Name: storeSink, Accept: ended, Consume: store.add})
+	a.Pipeline.AddQueued(pipeline.Queued{Name: storeSink, Accept: storable, Consume: store.add})
 	a.Pipeline.AddQueued(pipeline.Queued{
 		Name: feedSink, Consume: web.feed.Add,
 		Accept: func(e *model.Event) bool { return ended(e) && web.feed.Wanted() },
@@ -197,6 +197,9 @@ func upTitle(o upOptions, url, kind string) string {
 
 // ended accepts events that are complete.
 func ended(e *model.Event) bool { return e.Phase == model.PhaseEnd }
+
+// storable accepts what the store takes: events that are complete, and tallies.
+func storable(e *model.Event) bool { return ended(e) || e.Counts() }
 
 func schemas() []*model.Schema {
 	var list []*model.Schema

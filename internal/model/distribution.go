@@ -106,8 +106,9 @@ const (
 
 // AddBuckets counts what a kernel program did, in buckets of the same bounds as
 // the distribution's own: the first holds all below 9216 ns, the last all from
-// 64 s on. counts has [KernelBuckets] at most; sum and longest, in nanoseconds,
-// are exact.
+// 64 s on. counts has [KernelBuckets] at most; sum, in
+// nanoseconds, is exact, and so is longest, which may be from earlier: it is
+// taken where it fits the buckets.
 func (h *Distribution) AddBuckets(counts []uint64, sum, longest uint64) {
 	h.addBuckets(kernelFirst, counts[:min(len(counts), KernelBuckets)], sum, longest)
 }
@@ -119,10 +120,17 @@ func (h *Distribution) AddFineBuckets(counts []uint64, sum, longest uint64) {
 }
 
 func (h *Distribution) addBuckets(first int, counts []uint64, sum, longest uint64) {
+	highest := -1
 	for i, n := range counts {
 		if n > 0 {
 			h.add(uint16(first+i), n)
+			highest = i
 		}
+	}
+	// What was longest ever may have been so long ago: it is no longer than the
+	// last bucket that is not empty, but for the one without an end.
+	if low, width := boundsOf(uint16(first + max(highest, 0))); highest < len(counts)-1 {
+		longest = min(longest, low+width-1)
 	}
 	h.addSum(sum)
 	h.max = max(h.max, int64(min(longest, math.MaxInt64)))

@@ -18,6 +18,10 @@ const (
 	DefaultQueueBytes = 32 << 20
 )
 
+// tallyShare is the part of a queue that only tallies may fill: one stands for
+// many events, and what it counts is in no other.
+const tallyShare = 4
+
 // DefaultDrain is how long queues may drain at the end.
 const DefaultDrain = 4 * time.Second
 
@@ -69,7 +73,8 @@ type Queued struct {
 	// Name tells the sink in statistics and errors.
 	Name string
 	// Length bounds the queue in events, Bytes in the memory that they take,
-	// about; 0 means [DefaultQueue] and [DefaultQueueBytes].
+	// about; 0 means [DefaultQueue] and [DefaultQueueBytes]. A quarter more of
+	// both is there for tallies only.
 	Length, Bytes int
 	// Accept is asked first, on the source's goroutine, whether the sink wants
 	// the event at all.
@@ -90,7 +95,7 @@ func (p *Pipeline) AddQueued(sink Queued) {
 	if sink.Bytes <= 0 {
 		sink.Bytes = DefaultQueueBytes
 	}
-	p.queued = append(p.queued, &queuedSink{Queued: sink, queue: make(chan *model.Event, sink.Length)})
+	p.queued = append(p.queued, &queuedSink{Queued: sink, queue: make(chan *model.Event, sink.Length+sink.Length/tallyShare+1)})
 }
 
 // QueueStats is the state of one queued sink.
@@ -178,8 +183,12 @@ type queuedSink struct {
 
 func (q *queuedSink) put(e *model.Event) {
 	n := int64(e.Bytes())
+	length, bytes := q.Length, int64(q.Bytes)
+	if e.Phase == model.PhaseTally {
+		length, bytes = cap(q.queue), bytes+bytes/tallyShare
+	}
 	// A queue that is empty takes any event, however large.
-	if waiting := q.bytes.Add(n) - n; waiting > 0 && waiting+n > int64(q.Bytes) {
+	if waiting := q.bytes.Add(n) - n; waiting > 0 && waiting+n > bytes || len(q.queue) >= length {
 		q.bytes.Add(-n)
 		q.dropped.Add(1)
 		return

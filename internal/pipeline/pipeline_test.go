@@ -129,3 +129,61 @@ func TestRun_doesNotWaitForASinkForever(t *testing.T) {
 		t.Errorf("error %v, want the sink and the number of events left", err)
 	}
 }
+
+// TestRun_keepsRoomForTallies floods a sink that takes nothing with events, and
+// then counts which of the tallies behind them get through.
+func TestRun_keepsRoomForTallies(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		sink    Queued
+		tallies int
+		want    int
+	}{
+		{"beyond its length", Queued{Length: 40}, 10, 10},
+		{"beyond its bytes", Queued{Bytes: 40 * newEvent(model.PhaseEnd).Bytes()}, 8, 8},
+		{"but no more than a quarter", Queued{Length: 40}, 100, 11},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := New(Options{})
+			held := make(chan struct{})
+			var seen []*model.Event
+			tt.sink.Consume = func(e *model.Event) { <-held; seen = append(seen, e) }
+			p.AddQueued(tt.sink)
+			p.AddSource("a", func(_ context.Context, emit func(*model.Event)) error {
+				defer close(held)
+				for range 100 {
+					emit(newEvent(model.PhaseEnd))
+				}
+				e := newEvent(model.PhaseTally)
+				for i := range tt.tallies {
+					e.Tally = &model.Tally{Count: uint64(i)}
+					emit(e)
+				}
+				return nil
+			})
+			if err := p.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			tallies := 0
+			for _, e := range seen {
+				if e.Phase == model.PhaseTally {
+					if e.Tally.Count != uint64(tallies) {
+						t.Errorf("tally %d counts %d: it was not copied", tallies, e.Tally.Count)
+					}
+					tallies++
+				}
+			}
+			// The sink holds one event that is in the queue no more.
+			if ends := len(seen) - tallies; tallies < tt.want || tallies > tt.want+1 || ends > 42 {
+				t.Errorf("%d tallies and %d events came through, want %d and 41", tallies, ends, tt.want)
+			}
+		})
+	}
+}
+
+func newEvent(phase model.Phase) *model.Event {
+	e := new(model.Event)
+	e.Reset(schema())
+	e.Phase = phase
+	return e
+}

@@ -2,6 +2,7 @@ package v1
 
 import (
 	"encoding/hex"
+	"math"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -11,7 +12,8 @@ import (
 
 // AppendEvent appends the JSON of [NewEvent](e), without allocating but to
 // grow dst. Streams of events are written with it: encoding/json takes ten
-// times as long. The attributes come in the order of the schema.
+// times as long. The attributes come in the order of the schema, the event's
+// own weight last.
 func AppendEvent(dst []byte, e *model.Event) []byte {
 	dst = append(dst, `{"time":"`...)
 	dst = e.Time.UTC().AppendFormat(dst, timeLayout)
@@ -63,6 +65,12 @@ func appendAttributes(dst []byte, e *model.Event) []byte {
 		field := &e.Schema.Fields[i]
 		dst = append(appendString(dst, field.Key), ':')
 		dst = appendValue(dst, field.Kind, v)
+	}
+	if e.Weight > 1 {
+		if !first {
+			dst = append(dst, ',')
+		}
+		dst = strconv.AppendUint(append(dst, `"`+weightKey+`":`...), min(e.Weight, math.MaxInt64), 10)
 	}
 	return dst
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"math"
 	"strings"
 	"time"
 
@@ -53,13 +54,18 @@ type Event struct {
 	// ContainerID and PodUID say where the process runs.
 	ContainerID string `json:"container_id,omitempty"`
 	PodUID      string `json:"k8s_pod_uid,omitempty"`
-	// Attributes are the fields that were observed, by their keys.
+	// Attributes are the fields that were observed, by their keys, and
+	// goshawk.weight where the event is one of a sample.
 	Attributes Attributes `json:"attributes"`
 	// Stack is the call stack that caused the event, innermost first.
 	Stack []Frame `json:"stack,omitempty"`
 	// Findings are what the probe has to say about the event.
 	Findings []Finding `json:"findings,omitempty"`
 }
+
+// weightKey is the attribute that says how many events one stands for whose
+// probe emits only some; absent for one that stands for itself alone.
+const weightKey = "goshawk.weight"
 
 // Attributes are values by their keys: a string, a []string, a bool, an int64,
 // or a [Time]. A decoded time is a string, as its type is not in the JSON.
@@ -163,6 +169,9 @@ func attributes(e *model.Event) Attributes {
 		}
 		field := &e.Schema.Fields[i]
 		m[field.Key] = attribute(field.Kind, value)
+	}
+	if e.Weight > 1 {
+		m[weightKey] = int64(min(e.Weight, math.MaxInt64))
 	}
 	return m
 }

@@ -2,6 +2,8 @@ package v1
 
 import (
 	"encoding/json"
+	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,6 +55,32 @@ func TestNewEvent_leavesOutWhatIsNotKnown(t *testing.T) {
 	}
 	if want := `{"time":"0001-01-01T00:00:00.000000000Z","probe":"p","phase":"start","pid":0,"service":"","attributes":{}}`; string(got) != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestNewEvent_saysWhatASampledOneStandsFor(t *testing.T) {
+	var e model.Event
+	for weight, want := range map[uint64]string{0: `{}`, 1: `{}`, 2: `{"goshawk.weight":2}`, math.MaxUint64: `{"goshawk.weight":9223372036854775807}`} {
+		e.Reset(&model.Schema{Probe: "p", Fields: []model.Field{{Key: "a"}}})
+		e.Weight = weight
+		for range 2 {
+			got, err := json.Marshal(NewEvent(&e).Attributes)
+			if err != nil || string(got) != want {
+				t.Errorf("weight %d: %s, %v; want %s", weight, got, err, want)
+			}
+			asJSON(t, &e)
+			e.Values[0] = model.StringValue("b")
+			want = strings.Replace(strings.Replace(want, "{", `{"a":"b",`, 1), ",}", "}", 1)
+		}
+	}
+}
+
+func TestNewProbe_saysWhetherItsEventsAreASample(t *testing.T) {
+	for _, tallied := range []bool{false, true} {
+		got, err := json.Marshal(NewProbe(model.ProbeHealth{Probe: "http", CostSeconds: -1}, "requests", &model.Schema{Probe: "http", Tallied: tallied}))
+		if err != nil || strings.Contains(string(got), `"sampled":true`) != tallied {
+			t.Errorf("tallied %t: %s, %v", tallied, got, err)
+		}
 	}
 }
 

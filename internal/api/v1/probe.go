@@ -19,6 +19,8 @@ type Probe struct {
 	Groups []string `json:"groups,omitempty"`
 	// Rules are those by which the probe judges its events.
 	Rules []Rule `json:"rules,omitempty"`
+	// Sampled says that the events are a sample of what the probe counts.
+	Sampled bool `json:"sampled,omitempty"`
 }
 
 // Rule is what a probe finds wrong with an event.
@@ -45,7 +47,7 @@ type Field struct {
 
 // NewProbe returns the wire form of a probe's state and schema.
 func NewProbe(h model.ProbeHealth, summary string, schema *model.Schema) Probe {
-	p := Probe{Name: h.Probe, Summary: summary, Up: h.Up, Events: h.Events, Lost: h.Lost, LostRecords: h.LostRecords, Groups: schema.Groups}
+	p := Probe{Name: h.Probe, Summary: summary, Up: h.Up, Events: h.Events, Lost: h.Lost, LostRecords: h.LostRecords, Groups: schema.Groups, Sampled: schema.Tallied}
 	if !h.Since.IsZero() {
 		since := Time(h.Since)
 		p.Since = &since

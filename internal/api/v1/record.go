@@ -6,8 +6,9 @@ import "github.com/goshawk-io/goshawk/internal/model"
 type Record struct {
 	// ID names the event for good.
 	ID string `json:"id"`
-	// Weight is how many events of its kind it stands for: 1 unless some were
-	// left out.
+	// Weight is how many events of its kind it stands for: 1 unless the probe
+	// or the store left some out. The attribute goshawk.weight is the probe's
+	// part of it.
 	Weight float64 `json:"weight"`
 	Event
 }

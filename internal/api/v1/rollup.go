@@ -18,7 +18,8 @@ type Rollup struct {
 	// are too many.
 	Group map[string]string `json:"group,omitempty"`
 	// Count, Failed and Findings count the events, those that failed, and
-	// those that have findings, whether or not they were kept.
+	// those that have findings, whether or not they were kept; of a probe that
+	// is Sampled, Findings counts those that it emitted.
 	Count    uint64 `json:"count"`
 	Failed   uint64 `json:"failed"`
 	Findings uint64 `json:"findings"`

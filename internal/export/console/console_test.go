@@ -106,3 +106,17 @@ func TestAdd_boundsWhatItRemembers(t *testing.T) {
 		t.Errorf("total %d, failed %d, want 5000 both", s.total, s.failed)
 	}
 }
+
+func TestAdd_showsOfATalliedSchemaWhatWasFound(t *testing.T) {
+	s := NewState()
+	sc := schema()
+	sc.Probe, sc.Tallied = "http", true
+	tally := command(sc, time.Now(), "never", "f", "500", time.Second)
+	tally.Phase, tally.Tally = model.PhaseTally, &model.Tally{Count: 1000}
+	s.Add(tally)
+	s.Add(command(sc, time.Now(), "never", "f", "500", time.Second))
+	text := strings.Join(s.Render(Frame{Width: 120, Height: 40, Now: time.Now()}), "\n")
+	if !strings.Contains(text, "warn  bad-habit ×1") || !strings.Contains(text, "0 commands, 0 failed") || strings.Contains(text, "never") {
+		t.Errorf("the view lacks the finding, or has a sample among the commands:\n%s", text)
+	}
+}

@@ -53,26 +53,31 @@ func NewState() *State {
 	return &State{sites: make(map[siteKey]*site), findings: make(map[findingKey]*finding)}
 }
 
-// Add takes one finished event, which must not change any more.
+// Add takes one finished event, which must not change any more. Of the events
+// of a tallied schema, which are a sample of what is no command, the view has
+// the findings only.
 func (s *State) Add(e *model.Event) {
 	if e.Phase != model.PhaseEnd || e.Schema.Span == nil {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	function := e.Get("code.function.name").Str()
+	for _, f := range e.Findings {
+		s.addFinding(findingKey{f.Rule, e.Service, function}, f, e.Time)
+	}
+	if e.Schema.Tallied {
+		return
+	}
 	s.total++
 	failed := e.Failure().IsSet()
 	if failed {
 		s.failed++
 	}
-	function := e.Get("code.function.name").Str()
 	if len(s.last) >= maxLast {
 		s.last = append(s.last[:0], s.last[1:]...)
 	}
 	s.last = append(s.last, e)
-	for _, f := range e.Findings {
-		s.addFinding(findingKey{f.Rule, e.Service, function}, f, e.Time)
-	}
 	if function == "" {
 		return
 	}

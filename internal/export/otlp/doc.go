@@ -6,7 +6,10 @@
 //	event -> copy -> bounded queue -> batch -> spans -> endpoint
 //	gatherer -> OpenTelemetry names and units -> split by service -> endpoint
 //
-// Spans and metrics are rendered from the event's schema alone. A batch goes
+// Spans and metrics are rendered from the event's schema alone. Where events
+// are a sample of what a probe counts, a span has the attribute goshawk.weight,
+// the number of events that it stands for, unless that is 1; the metrics count
+// all of them. A batch goes
 // out when it is long or large enough, or old enough. What cannot be sent is
 // tried again for a minute, then dropped; what does not fit into the queue is
 // dropped at once. Both are counted, so an endpoint that is down or hangs

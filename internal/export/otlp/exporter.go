@@ -136,7 +136,7 @@ func Start(ctx context.Context, options Options) (*Exporter, error) {
 }
 
 // Consume takes an event to send it as a span, if its schema has one and it is
-// no announcement of a start. The event is borrowed: Consume copies what it
+// neither the announcement of a start nor a tally. The event is borrowed: Consume copies what it
 // keeps. It never blocks: an event that does not fit into the queue, has no
 // ids or comes after Shutdown is dropped and counted.
 func (e *Exporter) Consume(event *model.Event) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -98,6 +99,13 @@ func (g *tolerant) Gather() ([]*dto.MetricFamily, error) {
 // schemaMetric is what the schema knows of a metric and Prometheus does not.
 type schemaMetric struct {
 	probe, name, unit string
+	labels            map[string]labelField // by the label's name
+}
+
+// labelField is what a label was made of.
+type labelField struct {
+	key  string
+	kind model.Kind
 }
 
 // schemaMetrics returns the metrics of schemas by their Prometheus names.
@@ -105,13 +113,22 @@ func schemaMetrics(schemas []*model.Schema) map[string]schemaMetric {
 	found := map[string]schemaMetric{}
 	for _, s := range schemas {
 		for _, m := range s.Metrics {
-			found[prom.Name(m)] = schemaMetric{probe: s.Probe, name: m.Name, unit: m.Unit}
+			known := schemaMetric{probe: s.Probe, name: m.Name, unit: m.Unit, labels: make(map[string]labelField)}
+			for _, l := range m.Labels {
+				field := labelField{key: l.Name}
+				if i := s.Index(l.Field); i >= 0 && strings.ReplaceAll(l.Field, ".", "_") == l.Name {
+					field = labelField{l.Field, s.Fields[i].Kind}
+				}
+				known.labels[l.Name] = field
+			}
+			found[prom.Name(m)] = known
 		}
 	}
 	return found
 }
 
-// renamer gives the metrics of schemas their names, units and scopes back.
+// renamer gives the metrics of schemas their names, units, attributes and
+// scopes back.
 type renamer struct {
 	inner   sdkmetric.Producer
 	schema  map[string]schemaMetric
@@ -132,6 +149,7 @@ func (p *renamer) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, error
 				continue
 			}
 			m.Name, m.Unit = known.name, known.unit
+			known.setAttributes(m.Data)
 			if byProbe[known.probe] == nil {
 				byProbe[known.probe] = &metricdata.ScopeMetrics{
 					Scope: instrumentation.Scope{Name: scopePrefix + known.probe, Version: p.version},
@@ -147,6 +165,61 @@ func (p *renamer) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, error
 		produced = append(produced, *byProbe[probe])
 	}
 	return produced, err
+}
+
+// setAttributes gives the points of a metric the attributes that its labels were
+// made of. Schemas have counters and histograms only.
+func (m *schemaMetric) setAttributes(data metricdata.Aggregation) {
+	switch data := data.(type) {
+	case metricdata.Sum[float64]:
+		for i := range data.DataPoints {
+			data.DataPoints[i].Attributes = m.attributes(data.DataPoints[i].Attributes)
+		}
+	case metricdata.Histogram[float64]:
+		for i := range data.DataPoints {
+			data.DataPoints[i].Attributes = m.attributes(data.DataPoints[i].Attributes)
+		}
+	case metricdata.ExponentialHistogram[float64]:
+		for i := range data.DataPoints {
+			data.DataPoints[i].Attributes = m.attributes(data.DataPoints[i].Attributes)
+		}
+	}
+}
+
+// attributes returns a set without the labels that are empty, which in
+// Prometheus is the same as none. A label that has the name of its field in
+// Prometheus's form gets the field's own name and type.
+func (m *schemaMetric) attributes(labels attribute.Set) attribute.Set {
+	list := make([]attribute.KeyValue, 0, labels.Len())
+	for _, kv := range labels.ToSlice() {
+		field, known := m.labels[string(kv.Key)]
+		text := kv.Value.AsString()
+		switch {
+		case !known:
+			list = append(list, kv)
+			continue
+		case text == "":
+			continue
+		}
+		list = append(list, typed(field, text))
+	}
+	return attribute.NewSet(list...)
+}
+
+// typed returns the text of a label as an attribute. What is no value of its
+// type, as of the label sets beyond a bound, stays text.
+func typed(field labelField, text string) attribute.KeyValue {
+	switch field.kind {
+	case model.KindInt:
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return attribute.Int64(field.key, n)
+		}
+	case model.KindBool:
+		if b, err := strconv.ParseBool(text); err == nil {
+			return attribute.Bool(field.key, b)
+		}
+	}
+	return attribute.String(field.key, text)
 }
 
 // serviceExporter sends the metrics of each service under its own resource, as

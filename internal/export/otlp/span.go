@@ -2,6 +2,7 @@ package otlp
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -59,7 +60,7 @@ func toSpan(i item) *tracepb.Span {
 		TraceId:           e.TraceID[:],
 		SpanId:            e.SpanID[:],
 		Name:              schema.Probe,
-		Kind:              spanKind(schema.Span.Kind),
+		Kind:              spanKind(schema.Span.KindOf(e)),
 		StartTimeUnixNano: start,
 		EndTimeUnixNano:   end,
 		Attributes:        attributes(e),
@@ -67,7 +68,7 @@ func toSpan(i item) *tracepb.Span {
 	if e.ParentSpanID != (model.SpanID{}) {
 		s.ParentSpanId = e.ParentSpanID[:]
 	}
-	if name, _ := fieldText(e, schema.Span.Name); name != "" {
+	if name := spanName(e); name != "" {
 		s.Name = name
 	}
 	if message, failed := fieldText(e, schema.Failure); failed {
@@ -88,6 +89,20 @@ func toSpan(i item) *tracepb.Span {
 	return s
 }
 
+// spanName returns the texts of the fields that name the span, those that are
+// not empty.
+func spanName(e *model.Event) string {
+	name, _ := fieldText(e, e.Schema.Span.Name)
+	for _, key := range e.Schema.Span.Names {
+		if more, _ := fieldText(e, key); name == "" {
+			name = more
+		} else if more != "" {
+			name += " " + more
+		}
+	}
+	return name
+}
+
 func spanKind(k model.SpanKind) tracepb.Span_SpanKind {
 	switch k {
 	case model.SpanServer:
@@ -101,7 +116,7 @@ func spanKind(k model.SpanKind) tracepb.Span_SpanKind {
 // attributes are the fields that are set, in the order of the schema, then
 // what every event may have.
 func attributes(e *model.Event) []*commonpb.KeyValue {
-	list := make([]*commonpb.KeyValue, 0, len(e.Values)+6)
+	list := make([]*commonpb.KeyValue, 0, len(e.Values)+7)
 	add := func(key string, value *commonpb.AnyValue) {
 		list = append(list, &commonpb.KeyValue{Key: key, Value: value})
 	}
@@ -109,6 +124,9 @@ func attributes(e *model.Event) []*commonpb.KeyValue {
 		if f := &e.Schema.Fields[i]; e.Values[i].IsSet() {
 			add(f.Key, anyValue(f.Kind, e.Values[i]))
 		}
+	}
+	if e.Weight > 1 {
+		add("goshawk.weight", intValue(int64(min(e.Weight, math.MaxInt64))))
 	}
 	if e.PID != 0 && !e.Get("process.pid").IsSet() {
 		add("process.pid", intValue(int64(e.PID)))

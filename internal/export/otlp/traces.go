@@ -89,7 +89,7 @@ func startTraces(ctx context.Context, s signal, r resources, o Options, stats *c
 
 // consume takes a borrowed event. It does not block.
 func (t *traces) consume(e *model.Event) {
-	if e.Schema.Span == nil || e.Phase == model.PhaseStart {
+	if e.Schema.Span == nil || e.Phase != model.PhaseEnd && e.Phase != model.PhaseUnfinished {
 		return
 	}
 	if e.TraceID == (model.TraceID{}) || e.SpanID == (model.SpanID{}) {

@@ -2,6 +2,8 @@ package prom
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -35,6 +37,7 @@ type instrument struct {
 	sumKind   model.Kind
 	counter   *prometheus.CounterVec
 	histogram *prometheus.HistogramVec
+	tallies   *tallies // instead of both, for a tallied schema
 }
 
 // New registers the metrics of schemas with registry.
@@ -77,10 +80,23 @@ func newInstrument(s *model.Schema, metric model.Metric) (instrument, prometheus
 			return in, nil, fmt.Errorf("metric %s: probe %s has no field %q", metric.Name, s.Probe, ref.key)
 		}
 	}
+	if err := checkCondition(s, metric, in.when); err != nil {
+		return in, nil, err
+	}
 	if in.sum >= 0 {
 		in.sumKind = s.Fields[in.sum].Kind
 	}
 	name := Name(metric)
+	if s.Tallied {
+		if in.sum >= 0 || in.value >= 0 {
+			return in, nil, fmt.Errorf("metric %s: probe %s is tallied, and tallies have no %q", metric.Name, s.Probe, metric.Sum+metric.Value)
+		}
+		if metric.Kind == model.Histogram && !slices.IsSorted(bucketsOf(metric)) {
+			return in, nil, fmt.Errorf("metric %s: classic buckets %v of probe %s: are not in order", metric.Name, metric.Buckets, s.Probe)
+		}
+		in.tallies = newTallies(prometheus.NewDesc(name, metric.Summary, labels, nil), metric)
+		return in, in.tallies, nil
+	}
 	if metric.Kind == model.Histogram {
 		in.histogram = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: name, Help: metric.Summary,
@@ -93,6 +109,15 @@ func newInstrument(s *model.Schema, metric model.Metric) (instrument, prometheus
 	}
 	in.counter = prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: metric.Summary}, labels)
 	return in, in.counter, nil
+}
+
+// checkCondition checks that a text can be compared with the field of When,
+// whose index is when.
+func checkCondition(s *model.Schema, metric model.Metric, when int) error {
+	if metric.Equals != "" && (when < 0 || s.Fields[when].Kind != model.KindString) {
+		return fmt.Errorf("metric %s: probe %s has no text %q that could equal %q", metric.Name, s.Probe, metric.When, metric.Equals)
+	}
+	return nil
 }
 
 func bucketsOf(metric model.Metric) []float64 {
@@ -135,9 +160,10 @@ func unitName(unit string) string {
 	return unit
 }
 
-// Consume adds one event that ended. The event is borrowed.
+// Consume adds one event that ended, or one tally where the schema is Tallied.
+// The event is borrowed.
 func (m *Metrics) Consume(e *model.Event) {
-	if e.Phase != model.PhaseEnd {
+	if !e.Counts() {
 		return
 	}
 	instruments := m.bySchema[e.Schema.Probe]
@@ -148,7 +174,11 @@ func (m *Metrics) Consume(e *model.Event) {
 	var labels [8]string
 	for i := range instruments {
 		in := &instruments[i]
-		if in.when >= 0 && !e.Values[in.when].IsSet() {
+		if !in.wants(e) {
+			continue
+		}
+		if in.tallies != nil {
+			in.tallies.add(e, service, in.labels)
 			continue
 		}
 		values := append(labels[:0], service)
@@ -157,6 +187,15 @@ func (m *Metrics) Consume(e *model.Event) {
 		}
 		in.add(e, values)
 	}
+}
+
+// wants reports whether the metric's condition holds for e.
+func (in *instrument) wants(e *model.Event) bool {
+	if in.when < 0 {
+		return true
+	}
+	v := e.Values[in.when]
+	return v.IsSet() && (in.metric.Equals == "" || v.Str() == in.metric.Equals)
 }
 
 func (in *instrument) add(e *model.Event, labels []string) {
@@ -181,18 +220,21 @@ func (in *instrument) add(e *model.Event, labels []string) {
 }
 
 // labelValue copies a field's text: a metric outlives the event.
-func labelValue(e *model.Event, field int) string {
+func labelValue(e *model.Event, field int) string { return string(appendLabel(nil, e, field)) }
+
+// appendLabel appends the text of a field, nothing when it is not set.
+func appendLabel(dst []byte, e *model.Event, field int) []byte {
 	v := e.Values[field]
+	if !v.IsSet() {
+		return dst
+	}
 	switch e.Schema.Fields[field].Kind {
 	case model.KindString:
-		return strings.Clone(strings.ToValidUTF8(v.Str(), "\uFFFD"))
+		return append(dst, strings.ToValidUTF8(v.Str(), "\uFFFD")...)
 	case model.KindBool:
-		return fmt.Sprint(v.Bool())
+		return strconv.AppendBool(dst, v.Bool())
 	}
-	if !v.IsSet() {
-		return ""
-	}
-	return fmt.Sprint(v.Int())
+	return strconv.AppendInt(dst, v.Int(), 10)
 }
 
 // service returns the label for a service, interned and bounded.

@@ -132,13 +132,13 @@ type slowness struct {
 	threshold  time.Duration
 }
 
-// add says whether d is longer than 99 of 100 durations before it, and learns
-// it. The distribution is right to within a bucket, an eighth at most; what is
+// add says whether d, which was observed weight times, is longer than 99 of 100
+// durations before it, and learns it. The distribution is right to within a bucket, an eighth at most; what is
 // not longer by that is not called slow, or of events that take all the same
 // half would be.
-func (s *slowness) add(d time.Duration) bool {
+func (s *slowness) add(d time.Duration, weight uint64) bool {
 	slow := s.known >= slowAfter && d > s.threshold
-	s.young.Add(d)
+	s.young.AddN(d, weight)
 	s.inYoung++
 	s.known++
 	if s.known == slowAfter || s.known > slowAfter && s.inYoung%slowEvery == 0 {

@@ -83,9 +83,9 @@ func NewSample(o Options, now time.Time) *Sample {
 // Add takes e, of group g, into the slice. It returns the event that the slice
 // forgets in its place: nil, one that came before, or e itself.
 func (s *Sample) Add(e *model.Event, g *Group) (out *model.Event) {
-	slow := e.Duration >= 0 && g.slow.add(e.Duration)
+	slow := e.Duration >= 0 && g.slow.add(e.Duration, e.StandsFor())
 	if s.options.EventsPerSecond < 0 || slow || len(e.Findings) > 0 || e.Failure().IsSet() {
-		s.always = append(s.always, Kept{Record: model.Record{Event: e, Weight: 1}, Group: g, Slow: slow})
+		s.always = append(s.always, Kept{Record: model.Record{Event: e, Weight: float64(e.StandsFor())}, Group: g, Slow: slow})
 		return nil
 	}
 	st := s.strata[g]
@@ -199,7 +199,9 @@ func (s *Sample) choose(kept []Kept, slots int) []Kept {
 	return kept
 }
 
-// take appends n of the reservoir, weighted with what they stand for.
+// take appends n of the reservoir, weighted with what they stand for. Those of
+// a reservoir are equally likely, so each stands for as many as came, and for
+// what it stood for before.
 func (st *stratum) take(kept []Kept, n int, r *rand.Rand) []Kept {
 	weight := float64(st.seen) / float64(n)
 	for i := range n {
@@ -208,7 +210,7 @@ func (st *stratum) take(kept []Kept, n int, r *rand.Rand) []Kept {
 			at += r.IntN(len(st.events) - i)
 			st.events[i], st.events[at] = st.events[at], st.events[i]
 		}
-		kept = append(kept, Kept{Record: model.Record{Event: st.events[i], Weight: weight}, Group: st.group})
+		kept = append(kept, Kept{Record: model.Record{Event: st.events[i], Weight: weight * float64(st.events[i].StandsFor())}, Group: st.group})
 	}
 	return kept
 }
@@ -237,7 +239,7 @@ func (s *Sample) pool(kept []Kept, strata []*stratum, n int) []Kept {
 		kept = append(kept, Kept{Record: model.Record{Event: st.events[k]}, Group: st.group})
 	}
 	for i := from; i < len(kept); i++ {
-		kept[i].Weight = float64(total) / float64(len(kept)-from)
+		kept[i].Weight = float64(total) / float64(len(kept)-from) * float64(kept[i].Event.StandsFor())
 	}
 	return kept
 }

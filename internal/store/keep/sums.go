@@ -53,26 +53,59 @@ type restKey struct{ probe, service string }
 // end, both in nanoseconds since the Unix epoch.
 func StepOf(end int64) int64 { return Floor(end, int64(model.RollupStep)) }
 
-// Add counts e, of group g, in the step in which it ended.
+// momentOf returns the time of an event that says in which step it counts, in
+// nanoseconds since the Unix epoch: its end. What a tally counts ended within a
+// time, of which that is the middle.
+func momentOf(e *model.Event) int64 {
+	if e.Phase == model.PhaseTally {
+		return e.Time.Add(max(e.Duration, 0) / 2).UnixNano()
+	}
+	return e.End().UnixNano()
+}
+
+// Add counts e, of group g, in its step: an event, or as many as a tally has.
+// Of an event of a tallied schema only findings count.
 func (s *Sums) Add(e *model.Event, g *Group) {
-	key := sumKey{StepOf(e.End().UnixNano()), g}
+	count := uint64(0)
+	switch {
+	case !e.Counts():
+	case e.Phase == model.PhaseTally:
+		count = e.Tally.Count
+	default:
+		count = 1
+	}
+	if count == 0 && len(e.Findings) == 0 {
+		return
+	}
+	part := s.partOf(sumKey{StepOf(momentOf(e)), g})
+	part.Count += count
+	if len(e.Findings) > 0 {
+		part.Rollup.Findings++
+	}
+	if count == 0 {
+		return
+	}
+	if e.Failure().IsSet() {
+		part.Failed += count
+	}
+	switch {
+	case e.Phase != model.PhaseTally && e.Duration >= 0:
+		part.Durations.Add(e.Duration)
+	case e.Phase == model.PhaseTally && e.Tally.Durations != nil:
+		part.Durations.Merge(e.Tally.Durations)
+	}
+}
+
+// partOf returns the sum for key, of the rest when its step has enough groups.
+func (s *Sums) partOf(key sumKey) *Sum {
 	part := s.parts[key]
 	if part == nil {
-		key.group = s.admit(key.step, g)
+		key.group = s.admit(key.step, key.group)
 		if part = s.parts[key]; part == nil {
 			part = s.add(key)
 		}
 	}
-	part.Count++
-	if e.Failure().IsSet() {
-		part.Failed++
-	}
-	if len(e.Findings) > 0 {
-		part.Rollup.Findings++
-	}
-	if e.Duration >= 0 {
-		part.Durations.Add(e.Duration)
-	}
+	return part
 }
 
 func (s *Sums) add(key sumKey) *Sum {

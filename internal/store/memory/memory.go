@@ -2,11 +2,11 @@
 // can be written.
 //
 //	event --> Add --> ring of events        bounded in number and bytes
-//	              \-> rollups of 10 s       bounded in number
+//	tally -->     \-> rollups of 10 s       bounded in number
 //
-// What comes in are complete events, shared and never changed; what goes out
-// are answers as of any store. All events are kept, with weight 1, until they
-// are pushed out by later ones. It keeps nothing on disk; what was pushed out
+// What comes in are complete events and tallies, shared and never changed; what
+// goes out are answers as of any store. All events are kept, with their own
+// weight, until they are pushed out by later ones. It keeps nothing on disk; what was pushed out
 // is gone, and an answer that may lack some of it says so.
 package memory
 
@@ -70,14 +70,25 @@ func New(o Options) *Store {
 	return &Store{options: o, events: make([]*model.Event, o.Events)}
 }
 
-// Add keeps e, which must not change any more. An event that is not complete
-// is left out.
+// Add keeps e, which must not change any more. A tally adds to the rollups only;
+// an event that is not complete is left out.
 func (s *Store) Add(e *model.Event) {
-	if e.Phase != model.PhaseEnd {
+	if e.Phase != model.PhaseEnd && !e.Counts() {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if e.Phase == model.PhaseEnd {
+		s.keep(e)
+	}
+	s.sums.Add(e, s.groups.Of(e))
+	if s.sums.Len() > s.options.Rollups {
+		s.sums.Forget(s.options.Rollups / 2)
+	}
+}
+
+// keep puts e into the ring. s.mu is held.
+func (s *Store) keep(e *model.Event) {
 	if s.next-s.oldest == int64(len(s.events)) {
 		s.forget()
 	}
@@ -87,10 +98,10 @@ func (s *Store) Add(e *model.Event) {
 	for s.bytes > s.options.Bytes && s.next-s.oldest > 1 {
 		s.forget()
 	}
-	s.sums.Add(e, s.groups.Of(e))
-	if s.sums.Len() > s.options.Rollups {
-		s.sums.Forget(s.options.Rollups / 2)
-	}
+}
+
+func record(e *model.Event) model.Record {
+	return model.Record{Event: e, Weight: float64(e.StandsFor())}
 }
 
 func (s *Store) at(row int64) **model.Event { return &s.events[row%int64(len(s.events))] }
@@ -128,7 +139,7 @@ func (s *Store) Events(ctx context.Context, q model.Query) (model.Page, error) {
 		page.Next = f.Cursor(all[f.Limit-1].at)
 	}
 	for _, x := range all {
-		page.Records = append(page.Records, model.Record{Event: x.event, Weight: 1})
+		page.Records = append(page.Records, record(x.event))
 	}
 	if page.Next == "" {
 		page.Incomplete = s.lacks(f)
@@ -184,7 +195,7 @@ func (s *Store) Event(ctx context.Context, id model.EventID) (model.Record, bool
 	defer s.mu.RUnlock()
 	for row := s.next - 1; row >= s.oldest; row-- {
 		if e := *s.at(row); e.PID == id.PID && e.ID() == id {
-			return model.Record{Event: e, Weight: 1}, true, nil
+			return record(e), true, nil
 		}
 	}
 	return model.Record{}, false, nil

@@ -144,7 +144,8 @@ func TestSchema_comesBackAsItWas(t *testing.T) {
 	s := execSchema()
 	s.Fields[0].Unit, s.Fields[1].Column, s.Fields[1].Width = "By", "COLUMN", 7
 	s.Metrics = []model.Metric{{Name: "m", Kind: model.Histogram, Labels: []model.Label{{Name: "a", Field: "b"}}, Buckets: []float64{0.5}}}
-	s.Span = &model.Span{Kind: model.SpanServer, Name: "x"}
+	s.Metrics[0].When, s.Metrics[0].Equals, s.Tallied = "role", "server", true
+	s.Span = &model.Span{Kind: model.SpanServer, Name: "x", Names: []string{"y", "z"}, ClientWhen: model.Match{Key: "role", Value: "client"}}
 	text, err := marshalSchema(s)
 	if err != nil {
 		t.Fatal(err)

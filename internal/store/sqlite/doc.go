@@ -2,7 +2,8 @@
 // them.
 //
 //	event --> Add      sums and sample (package keep), in memory
-//	           |       each 500 ms, 2,000 events, or when somebody asks
+//	tally      |       each 500 ms, 2,000 events, or when somebody asks;
+//	           |       the sums of tallies each 5 s, or when somebody asks
 //	           v
 //	        writer      one transaction: dictionaries, events, rollups
 //	           |
@@ -12,10 +13,12 @@
 //	           |       read-only, newest file first
 //	        Events, Event, Rollups
 //
-// What comes in are complete events, shared and never changed; what goes out
-// are answers as of any store. What is known again by a number is stored once
-// for each file: texts that occur twice, stacks, schemas, services, groups. A
-// file can be read without the others and without the probes that wrote it.
+// What comes in are complete events and tallies, shared and never changed; what
+// goes out are answers as of any store. What is known again by a number is
+// stored once for each file: texts that occur twice, stacks, schemas, services,
+// groups. A file can be read without the others and without the probes that
+// wrote it. A process that is killed takes with it what was not committed: the
+// events of half a second, the tallies of five.
 //
 // A directory has one writer: [Open] refuses one that another process has open
 // ([LockedError]). A file is never changed once its hour is over, only removed:

@@ -241,7 +241,8 @@ func (m *merge) fill(s *stream) error {
 // row is a row of the table of events.
 type row struct {
 	id, end, duration, pid int64
-	weight                 float64
+	weight                 float64 // of the record
+	own                    uint64  // of the event, 0 for 1
 	body                   []byte
 }
 
@@ -251,9 +252,11 @@ func scanRows(rows *sql.Rows) ([]row, error) {
 	for rows.Next() {
 		var r row
 		var weight sql.NullFloat64
-		if err := rows.Scan(&r.id, &r.end, &r.duration, &r.pid, &weight, &r.body); err != nil {
+		var own sql.NullInt64
+		if err := rows.Scan(&r.id, &r.end, &r.duration, &r.pid, &weight, &own, &r.body); err != nil {
 			return nil, err
 		}
+		r.own = uint64(max(own.Int64, 0))
 		r.weight = 1
 		if weight.Valid {
 			r.weight = weight.Float64

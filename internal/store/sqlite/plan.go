@@ -204,10 +204,10 @@ func (p *plan) read(ctx context.Context, h *handle, s *stream, until, untilRow i
 	}
 	where := fmt.Sprintf(`FROM events INDEXED BY %[2]s WHERE source = ? AND (%[1]s, id) < (?, ?)%[3]s%[4]s%[5]s ORDER BY %[1]s DESC, id DESC LIMIT %[6]d`,
 		p.key, p.index, p.bound, p.where, last, s.size)
-	text := `SELECT id, "end", duration, pid, weight, body ` + where
+	text := `SELECT id, "end", duration, pid, weight, event_weight, body ` + where
 	if p.sorted {
 		// Only the ids, or the bodies would be sorted with them.
-		text = fmt.Sprintf(`SELECT e.id, e."end", e.duration, e.pid, e.weight, e.body FROM (SELECT id AS found %s) CROSS JOIN events e ON e.id = found ORDER BY e.%s DESC, e.id DESC`, where, p.key)
+		text = fmt.Sprintf(`SELECT e.id, e."end", e.duration, e.pid, e.weight, e.event_weight, e.body FROM (SELECT id AS found %s) CROSS JOIN events e ON e.id = found ORDER BY e.%s DESC, e.id DESC`, where, p.key)
 	}
 	rows, err := h.db.QueryContext(ctx, text, args...)
 	if err != nil {

@@ -211,7 +211,7 @@ func (q *question) eventOf(f *file, src source, id model.EventID) (model.Record,
 	if h == nil || err != nil {
 		return model.Record{}, false, err
 	}
-	rows, err := h.db.QueryContext(q.ctx, `SELECT id, "end", duration, pid, weight, body FROM events INDEXED BY events_newest
+	rows, err := h.db.QueryContext(q.ctx, `SELECT id, "end", duration, pid, weight, event_weight, body FROM events INDEXED BY events_newest
 		WHERE source = ? AND "end" = ? AND max(duration, 0) = ? AND pid = ? ORDER BY id DESC LIMIT 1`,
 		src.id, id.End, id.End-id.Start, int64(id.PID))
 	if err != nil {
@@ -233,7 +233,7 @@ func (q *question) record(h *handle, src *source, r *row) (model.Record, error) 
 		e.Reset(src.schema.schema.Load())
 		e.Duration = time.Duration(r.duration)
 		e.Time = time.Unix(0, r.end-max(r.duration, 0)).UTC()
-		e.PID, e.Service = int32(r.pid), src.service
+		e.PID, e.Service, e.Weight = int32(r.pid), src.service, r.own
 		d := decoder{rest: r.body, dict: dict}
 		err := d.body(e)
 		if err == nil {

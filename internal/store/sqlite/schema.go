@@ -16,7 +16,7 @@ type migration func(ctx context.Context, c *sql.Conn) error
 
 // migrations returns all of them: the n-th leads from version n to n+1, the
 // first from an empty file. They are never changed, only added to.
-func migrations() []migration { return []migration{create} }
+func migrations() []migration { return []migration{create, addEventWeight} }
 
 // create makes the tables. Texts are blobs, as they may hold any bytes.
 //
@@ -46,6 +46,12 @@ CREATE TABLE rollups (
 	count INTEGER NOT NULL, failed INTEGER NOT NULL, findings INTEGER NOT NULL, durations BLOB NOT NULL,
 	PRIMARY KEY (span, step, source, grp)
 ) STRICT, WITHOUT ROWID;`)
+}
+
+// addEventWeight adds the event's own weight, which is a part of weight: NULL for
+// 1, as in all events before. Their rows stay as they are.
+func addEventWeight(ctx context.Context, c *sql.Conn) error {
+	return execAll(ctx, c, "ALTER TABLE events ADD COLUMN event_weight INTEGER")
 }
 
 func execAll(ctx context.Context, c *sql.Conn, statements string) error {
@@ -103,6 +109,7 @@ type storedSchema struct {
 	Fields  []storedField  `json:"fields"`
 	Metrics []model.Metric `json:"metrics,omitempty"`
 	Span    *model.Span    `json:"span,omitempty"`
+	Tallied bool           `json:"tallied,omitempty"`
 }
 
 type storedField struct {
@@ -116,7 +123,7 @@ type storedField struct {
 }
 
 func marshalSchema(s *model.Schema) (string, error) {
-	v := storedSchema{Probe: s.Probe, Failure: s.Failure, Groups: s.Groups, Metrics: s.Metrics, Span: s.Span}
+	v := storedSchema{Probe: s.Probe, Failure: s.Failure, Groups: s.Groups, Metrics: s.Metrics, Span: s.Span, Tallied: s.Tallied}
 	for _, f := range s.Fields {
 		v.Fields = append(v.Fields, storedField{f.Key, f.Kind.String(), f.Unit, f.Summary, f.Column, f.Width, f.Outcome})
 	}
@@ -130,7 +137,7 @@ func unmarshalSchema(text string) (*model.Schema, error) {
 		return nil, fmt.Errorf("stored schema: %w", err)
 	}
 	kinds := []model.Kind{model.KindString, model.KindStrings, model.KindInt, model.KindBool, model.KindDuration, model.KindTime}
-	s := &model.Schema{Probe: v.Probe, Failure: v.Failure, Groups: v.Groups, Metrics: v.Metrics, Span: v.Span}
+	s := &model.Schema{Probe: v.Probe, Failure: v.Failure, Groups: v.Groups, Metrics: v.Metrics, Span: v.Span, Tallied: v.Tallied}
 	for _, f := range v.Fields {
 		i := slices.IndexFunc(kinds, func(k model.Kind) bool { return k.String() == f.Kind })
 		if i < 0 {

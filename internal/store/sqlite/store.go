@@ -30,9 +30,14 @@ const (
 	// commitEvery and commitEvents say when what waits is committed.
 	commitEvery  = 500 * time.Millisecond
 	commitEvents = 2000
+	// talliesEvery is how often the sums of tallies are committed when nobody
+	// asks: what changes each second for each group would cost five times as
+	// much.
+	talliesEvery = 5 * time.Second
 	// retainEvery is how often old files are looked for.
 	retainEvery = 10 * time.Second
-	// maxPendingSums bounds the rollups that wait when nothing can be written.
+	// maxPendingSums bounds the rollups that wait when nothing can be written,
+	// those of tallies and the others each.
 	maxPendingSums = 50_000
 	// maxBatchSums bounds the rollups of one transaction when many wait.
 	maxBatchSums = 500
@@ -140,8 +145,11 @@ type pending struct {
 	groups keep.Groups
 	sample *keep.Sample
 	sums   keep.Sums
-	bytes  int // of the events in the sample and in batches
-	// added counts calls of Add, and tried those that a commit was about.
+	// tallies are the sums of tallied schemas.
+	tallies keep.Sums
+	bytes   int // of the events in the sample and in batches
+	// added counts calls of Add, and tried those that a commit was about, but
+	// for tallies.
 	added, tried uint64
 }
 
@@ -214,10 +222,10 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 }
 
 // Add keeps e, which must not change any more; it is part of the answers to
-// what is asked afterwards. It does not wait for the disk. An event that is not
-// complete is left out.
+// what is asked afterwards. It does not wait for the disk. A tally adds to the
+// rollups only; an event that is not complete is left out.
 func (s *Store) Add(e *model.Event) {
-	if e.Phase != model.PhaseEnd {
+	if e.Phase != model.PhaseEnd && !e.Counts() {
 		return
 	}
 	s.mu.Lock()
@@ -228,11 +236,18 @@ func (s *Store) Add(e *model.Event) {
 		return
 	}
 	g := p.groups.Of(e)
-	p.sums.Add(e, g)
-	if p.sums.Len() > maxPendingSums {
-		p.sums.Forget(maxPendingSums / 2)
+	sums := &p.sums
+	if e.Schema.Tallied {
+		sums = &p.tallies
+	}
+	sums.Add(e, g)
+	if sums.Len() > maxPendingSums {
+		sums.Forget(maxPendingSums / 2)
 	}
 	p.added++
+	if e.Phase == model.PhaseTally {
+		return
+	}
 	size := e.Bytes()
 	if p.bytes+size > s.options.MaxPending && p.bytes > 0 {
 		s.stats.Dropped[s.dropReason()]++
@@ -264,7 +279,7 @@ func (s *Store) dropReason() string {
 // flush waits until what was added is committed, or could not be.
 func (s *Store) flush(ctx context.Context) error {
 	s.mu.Lock()
-	tried := s.pending.tried == s.pending.added && s.suspect == nil
+	tried := s.pending.tried == s.pending.added && s.pending.tallies.Len() == 0 && s.suspect == nil
 	s.mu.Unlock()
 	if tried {
 		return ctx.Err()

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"sync/atomic"
@@ -23,6 +24,7 @@ type writer struct {
 	batches []*batch // what waits to be written, the oldest first
 
 	retained time.Time // when old files were last removed
+	tallied  time.Time // when tallies were last committed
 	full     atomic.Bool
 	encoder  encoder
 }
@@ -62,15 +64,15 @@ func (w *writer) run() {
 	for {
 		select {
 		case <-tick.C:
-			w.commit(ctx)
+			w.commit(ctx, false)
 			w.retain()
 		case <-s.wake:
-			w.commit(ctx)
+			w.commit(ctx, false)
 		case answer := <-s.flushes:
-			w.commit(ctx)
+			w.commit(ctx, true)
 			close(answer)
 		case <-s.quit:
-			w.commit(ctx)
+			w.commit(ctx, true)
 			w.abandon()
 			if err := w.closeCurrent(ctx, false); err != nil {
 				s.err = fmt.Errorf("close %s: %w", s.dir, err)
@@ -110,16 +112,21 @@ func (w *writer) endCurrent(ctx context.Context) {
 }
 
 // take moves what was added into batches, and returns how much it was until
-// now.
-func (w *writer) take() (added uint64) {
+// now. Tallies are only taken when all is, or at their time.
+func (w *writer) take(all bool) (added uint64) {
 	s := w.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := &s.pending
 	seen := p.sample.Seen()
-	kept := p.sample.Take(s.options.Now())
+	now := s.options.Now()
+	kept := p.sample.Take(now)
 	s.stats.LeftOut += uint64(seen - len(kept))
 	sums := p.sums.Take()
+	if all || now.Sub(w.tallied).Abs() >= talliesEvery {
+		w.tallied = now
+		sums = append(sums, p.tallies.Take()...)
+	}
 	for len(kept) > 0 || len(sums) > 0 {
 		n := min(len(kept), 2*commitEvents)
 		b := &batch{events: kept[:n:n], sums: sums}
@@ -145,14 +152,15 @@ func (s *Store) waiting(batches []*batch) {
 	}
 }
 
-// commit writes what waits, until something fails.
-func (w *writer) commit(ctx context.Context) {
+// commit writes what waits, until something fails: all of it, or without the
+// tallies that can wait longer.
+func (w *writer) commit(ctx context.Context, all bool) {
 	w.checkSuspect(ctx)
 	if w.current != nil && !w.current.file.isOf(w.store.options.Now()) {
 		w.endCurrent(ctx)
 		w.retained = time.Time{}
 	}
-	added := w.take()
+	added := w.take(all)
 	defer func() {
 		w.store.mu.Lock()
 		defer w.store.mu.Unlock()
@@ -399,11 +407,14 @@ func (w *writer) insert(ctx context.Context, k *keep.Kept) error {
 	if c.words.err != nil {
 		return c.words.err
 	}
-	var weight any
+	var weight, own any
 	if k.Weight != 1 {
 		weight = k.Weight
 	}
-	_, err = c.insert.ExecContext(ctx, c.next, c.sources[at].id, end, duration, int64(group), flags, int64(e.PID), weight, body)
+	if e.Weight > 1 {
+		own = int64(min(e.Weight, math.MaxInt64))
+	}
+	_, err = c.insert.ExecContext(ctx, c.next, c.sources[at].id, end, duration, int64(group), flags, int64(e.PID), weight, own, body)
 	if err != nil {
 		return err
 	}
@@ -511,7 +522,7 @@ func (w *writer) openFile(ctx context.Context, f *file) (err error) {
 	if err := conn.QueryRowContext(ctx, "SELECT ifnull(max(id), 0) + 1 FROM events").Scan(&c.next); err != nil {
 		return err
 	}
-	if c.insert, err = conn.PrepareContext(ctx, `INSERT INTO events (id, source, "end", duration, grp, flags, pid, weight, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`); err != nil {
+	if c.insert, err = conn.PrepareContext(ctx, `INSERT INTO events (id, source, "end", duration, grp, flags, pid, weight, event_weight, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`); err != nil {
 		return err
 	}
 	if c.sumStmts, err = prepareSums(ctx, conn); err != nil {

@@ -18,7 +18,7 @@ import (
 // Store is what is tested.
 type Store interface {
 	store.Reader
-	// Add keeps e, which is shared and never changed.
+	// Add keeps e, an event or a tally, which is shared and never changed.
 	Add(e *model.Event)
 }
 
@@ -43,6 +43,11 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"a cancelled question has no answer", cancelled},
 		{"rollups count as a search of all events does", differRollups},
 		{"rollups tell no more than some groups apart", manyGroups},
+		{"tallies count, and their events are kept", tallied},
+		{"tallies count in the step that they are of", tallySteps},
+		{"tallies of too many groups count in the rest", manyTallies},
+		{"a tally of a schema without is left out", strayTally},
+		{"an event comes back with what it stands for", weighted},
 		{"what was added is in the answer", readYourWrites},
 		{"many ask while many add", together},
 	}

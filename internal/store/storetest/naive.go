@@ -10,13 +10,14 @@ import (
 	"github.com/goshawk-io/goshawk/internal/model"
 )
 
-// naive answers from a slice. It shares no code with the stores.
+// naive answers from a slice of events that ended and of tallies. It shares no
+// code with the stores.
 type naive []*model.Event
 
 func (n naive) events(q model.Query) []*model.Event {
 	var found []*model.Event
 	for _, e := range n {
-		if selects(q, e) {
+		if e.Tally == nil && selects(q, e) {
 			found = append(found, e)
 		}
 	}
@@ -99,6 +100,11 @@ func (n naive) rollups(q model.RollupQuery) map[string]*model.Rollup {
 	first := time.Time{}
 	for _, e := range n {
 		at := e.End().Truncate(step)
+		if e.Tally != nil {
+			at = e.Time.Add(e.Duration / 2).Truncate(step)
+		} else if e.Schema.Tallied && len(e.Findings) == 0 {
+			continue
+		}
 		if q.Probe != "" && q.Probe != e.Schema.Probe || q.Service != "" && q.Service != e.Service ||
 			!q.From.IsZero() && at.Before(from) || !q.To.IsZero() && !at.Before(to) {
 			continue
@@ -126,16 +132,7 @@ func (n naive) rollups(q model.RollupQuery) map[string]*model.Rollup {
 		if found[key] == nil {
 			found[key] = r
 		}
-		found[key].Count++
-		if e.Failure().IsSet() {
-			found[key].Failed++
-		}
-		if len(e.Findings) > 0 {
-			found[key].Findings++
-		}
-		if e.Duration >= 0 {
-			found[key].Durations.Add(e.Duration)
-		}
+		count(found[key], e)
 	}
 	if q.Step > 0 || !q.From.IsZero() {
 		return found
@@ -146,6 +143,31 @@ func (n naive) rollups(q model.RollupQuery) map[string]*model.Rollup {
 		named[rollupName(r)] = r
 	}
 	return named
+}
+
+// count adds an event to a rollup, or a tally, one duration after the other.
+func count(r *model.Rollup, e *model.Event) {
+	if len(e.Findings) > 0 {
+		r.Findings++
+	}
+	times := uint64(1)
+	switch {
+	case e.Tally != nil:
+		times = e.Tally.Count
+		e.Tally.Durations.Each(func(d time.Duration, n uint64) {
+			for range n {
+				r.Durations.Add(d)
+			}
+		})
+	case e.Schema.Tallied:
+		return
+	case e.Duration >= 0:
+		r.Durations.Add(e.Duration)
+	}
+	r.Count += times
+	if e.Failure().IsSet() {
+		r.Failed += times
+	}
 }
 
 // rawTexts returns the texts of a value, bytes that are not UTF-8 unchanged.

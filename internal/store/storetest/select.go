@@ -28,7 +28,7 @@ func texts(records []model.Record) []string {
 func asRecords(events []*model.Event) []model.Record {
 	records := make([]model.Record, len(events))
 	for i, e := range events {
-		records[i] = model.Record{Event: e, Weight: 1}
+		records[i] = model.Record{Event: e, Weight: float64(max(e.Weight, 1))}
 	}
 	return records
 }
