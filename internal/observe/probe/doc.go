@@ -14,6 +14,8 @@
 // of it and what would help. Only when a required point fails does the probe
 // fail as a whole, and never another probe.
 //
-// The package refuses to pin anything: all that it makes in the kernel is held
-// by descriptors and is gone with the process, however that ends.
+// The package pins nothing by itself: all that it makes in the kernel is held by
+// descriptors and is gone with the process, however that ends. The exception is
+// the map of trace contexts, when [Settings] ask for it: it is there for other
+// agents and is taken back by [Probe.Close].
 package probe

@@ -35,7 +35,7 @@ type functions struct {
 	spec       *Spec
 	host       *Host
 	collection *ebpf.Collection
-	want       func(*model.Process) bool
+	options    Options
 	self       int32
 
 	mu      sync.Mutex
@@ -61,9 +61,9 @@ type executable struct {
 	seen    time.Time
 }
 
-func newFunctions(spec *Spec, host *Host, collection *ebpf.Collection, want func(*model.Process) bool) *functions {
+func newFunctions(spec *Spec, host *Host, collection *ebpf.Collection, options Options) *functions {
 	return &functions{
-		spec: spec, host: host, collection: collection, want: want, self: int32(os.Getpid()),
+		spec: spec, host: host, collection: collection, options: options, self: int32(os.Getpid()),
 		files: make(map[target.FileID]*executable), byIndex: make(map[uint32]*executable),
 	}
 }
@@ -86,7 +86,7 @@ func (f *functions) run(ctx context.Context) {
 func (f *functions) scan(now time.Time) {
 	running := make(map[*executable][]*model.Process)
 	for _, p := range f.host.Processes.GoProcesses() {
-		if p.ID.PID == f.self || now.Sub(p.StartTime) < youngest || f.want != nil && !f.want(p) {
+		if p.ID.PID == f.self || now.Sub(p.StartTime) < youngest || f.options.Targets != nil && !f.options.Targets(p) {
 			continue
 		}
 		if e := f.find(p, now); e != nil {
@@ -240,7 +240,7 @@ func (f *functions) sites(e *executable, b *symbol.Binary, found map[string]symb
 	var all []symbol.Point
 	for i := range f.spec.Functions.Points {
 		p := &f.spec.Functions.Points[i]
-		if _, ok := f.collection.Programs[p.Program]; !ok {
+		if _, ok := f.collection.Programs[p.Program]; !ok || p.Publishes && !f.options.Settings.PublishContexts {
 			continue
 		}
 		points, err := pointsOf(b, found, p)

@@ -61,6 +61,9 @@ type FunctionPoint struct {
 	Callee string
 	// Missing says what users do not see when the point cannot attach.
 	Missing string
+	// Publishes marks a point that is attached only when [Settings] ask for the
+	// map of trace contexts.
+	Publishes bool
 }
 
 // Attached is an executable that a probe is attached to, as decoders see it.

@@ -30,17 +30,18 @@ const (
 
 // load brings the probe's maps and programs into the kernel, leaving out the
 // programs that it refuses.
-func load(spec *Spec, shared *Shared, ringBytes int) (*ebpf.Collection, []model.ProbeFault, error) {
+func (p *Probe) load() (*ebpf.Collection, []model.ProbeFault, error) {
+	spec := p.spec
 	object, err := spec.Load()
 	if err != nil {
 		return nil, nil, fmt.Errorf("read eBPF object of probe %s: %w", spec.Name, err)
 	}
 	dropUnnamed(spec, object)
-	if err := size(spec, object, ringBytes); err != nil {
+	if err := size(spec, object, p.options.RingBytes); err != nil {
 		return nil, nil, err
 	}
 	var options ebpf.CollectionOptions
-	if len(spec.Shared) > 0 && shared != nil {
+	if shared := p.host.Shared; len(spec.Shared) > 0 && shared != nil {
 		if options.MapReplacements, err = shared.replacements(object, spec.Shared); err != nil {
 			return nil, nil, fmt.Errorf("eBPF object of probe %s: %w", spec.Name, err)
 		}
@@ -48,6 +49,15 @@ func load(spec *Spec, shared *Shared, ringBytes int) (*ebpf.Collection, []model.
 	if spec.Functions != nil {
 		uprobe.Prepare(object)
 	}
+	if p.unpublish, err = p.options.Settings.publish(object, &options); err != nil {
+		return nil, nil, fmt.Errorf("probe %s: %w", spec.Name, err)
+	}
+	return create(spec, object, options)
+}
+
+// create brings an object into the kernel, without the programs that it
+// refuses.
+func create(spec *Spec, object *ebpf.CollectionSpec, options ebpf.CollectionOptions) (*ebpf.Collection, []model.ProbeFault, error) {
 	collection, err := ebpf.NewCollectionWithOptions(object, options)
 	if err == nil {
 		return collection, nil, nil

@@ -31,6 +31,8 @@ type Options struct {
 	// RingBytes is the size of the ring buffer, rounded up to a power of two
 	// of at least a page; 0 takes the object's own.
 	RingBytes int
+	// Settings are what users set.
+	Settings Settings
 	// Targets chooses the Go programs that a probe of functions attaches to;
 	// nil means all but this one.
 	Targets func(*model.Process) bool
@@ -49,6 +51,7 @@ type Probe struct {
 	ring       *ring
 	links      []link.Link
 	functions  *functions
+	unpublish  func()
 	iterators  []iterator
 	faults     []model.ProbeFault
 	events     atomic.Uint64
@@ -77,11 +80,17 @@ func Start(spec *Spec, host Host, options Options) (*Probe, error) {
 			}
 		}
 	}
-	collection, faults, err := load(spec, host.Shared, options.RingBytes)
+	p := &Probe{spec: spec, host: host, options: options}
+	collection, faults, err := p.load()
 	if err != nil {
+		p.forgetContexts()
 		return nil, &platform.UnsupportedError{What: "start probe " + spec.Name, Cause: err, Hint: hint(err)}
 	}
-	p := &Probe{spec: spec, host: host, options: options, collection: collection, faults: faults}
+	p.collection, p.faults = collection, faults
+	if err := p.Apply(options.Settings); err != nil {
+		p.Close()
+		return nil, err
+	}
 	p.ring, err = openRing(collection.Maps[ringMap])
 	if err != nil {
 		p.Close()
@@ -93,7 +102,7 @@ func Start(spec *Spec, host Host, options Options) (*Probe, error) {
 	}
 	p.host.Object = collection
 	if spec.Functions != nil {
-		p.functions = newFunctions(spec, &p.host, collection, options.Targets)
+		p.functions = newFunctions(spec, &p.host, collection, options)
 		p.host.Attached, p.host.Refute = p.functions.attached, p.functions.refute
 	}
 	p.since = time.Now()
@@ -324,5 +333,13 @@ func (p *Probe) Close() error {
 		err = p.ring.close()
 	}
 	p.collection.Close()
+	p.forgetContexts()
 	return err
+}
+
+// forgetContexts takes back the map of trace contexts that the probe pinned.
+func (p *Probe) forgetContexts() {
+	if p.unpublish != nil {
+		p.unpublish()
+	}
 }

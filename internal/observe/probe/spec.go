@@ -38,6 +38,9 @@ type Spec struct {
 	Shared []string
 	// PerCPU names the array maps that need one entry for each possible CPU.
 	PerCPU []string
+	// Tune returns the variables of the object that follow from settings; nil
+	// for a probe without.
+	Tune func(Settings) map[string]uint64
 	// FeedsProcesses says that the decoder tells Host.Processes of every fork,
 	// exec and exit. Without such a probe the table is refreshed from /proc.
 	FeedsProcesses bool

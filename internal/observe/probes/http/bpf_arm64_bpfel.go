@@ -236,6 +236,7 @@ const (
 	bpfMapSeries             = "series"
 	bpfMapSlow               = "slow"
 	bpfMapTemplates          = "templates"
+	bpfMapTracesCtxV1        = "traces_ctx_v1"
 	bpfProgHttpCall          = "http_call"
 	bpfProgHttpConnEnd       = "http_conn_end"
 	bpfProgHttpFinish        = "http_finish"
@@ -255,14 +256,17 @@ const (
 	bpfProgHttpSpanEnd       = "http_span_end"
 	bpfProgHttpSpawn         = "http_spawn"
 	bpfProgHttpStreamPanic   = "http_stream_panic"
+	bpfProgHttpSwitch        = "http_switch"
 	bpfVarFailedInterval     = "failed_interval"
 	bpfVarLinkedInterval     = "linked_interval"
 	bpfVarLost               = "lost"
 	bpfVarLostRecords        = "lost_records"
 	bpfVarObserver           = "observer"
+	bpfVarPublish            = "publish"
 	bpfVarSampleInterval     = "sample_interval"
 	bpfVarSlowDefault        = "slow_default"
 	bpfVarSlowFloor          = "slow_floor"
+	bpfVarSlowOwn            = "slow_own"
 	bpfVarTemplateLimit      = "template_limit"
 	bpfVarUnknown            = "unknown"
 	bpfVarUnmatched          = "unmatched"
@@ -343,6 +347,7 @@ type bpfProgramSpecs struct {
 	HttpSpanEnd       *ebpf.ProgramSpec `ebpf:"http_span_end"`
 	HttpSpawn         *ebpf.ProgramSpec `ebpf:"http_spawn"`
 	HttpStreamPanic   *ebpf.ProgramSpec `ebpf:"http_stream_panic"`
+	HttpSwitch        *ebpf.ProgramSpec `ebpf:"http_switch"`
 }
 
 // bpfMapSpecs contains maps before they are loaded into the kernel.
@@ -361,6 +366,7 @@ type bpfMapSpecs struct {
 	Series         *ebpf.MapSpec `ebpf:"series"`
 	Slow           *ebpf.MapSpec `ebpf:"slow"`
 	Templates      *ebpf.MapSpec `ebpf:"templates"`
+	TracesCtxV1    *ebpf.MapSpec `ebpf:"traces_ctx_v1"`
 }
 
 // bpfVariableSpecs contains global variables before they are loaded into the kernel.
@@ -372,9 +378,11 @@ type bpfVariableSpecs struct {
 	Lost            *ebpf.VariableSpec `ebpf:"lost"`
 	LostRecords     *ebpf.VariableSpec `ebpf:"lost_records"`
 	Observer        *ebpf.VariableSpec `ebpf:"observer"`
+	Publish         *ebpf.VariableSpec `ebpf:"publish"`
 	SampleInterval  *ebpf.VariableSpec `ebpf:"sample_interval"`
 	SlowDefault     *ebpf.VariableSpec `ebpf:"slow_default"`
 	SlowFloor       *ebpf.VariableSpec `ebpf:"slow_floor"`
+	SlowOwn         *ebpf.VariableSpec `ebpf:"slow_own"`
 	TemplateLimit   *ebpf.VariableSpec `ebpf:"template_limit"`
 	Unknown         *ebpf.VariableSpec `ebpf:"unknown"`
 	Unmatched       *ebpf.VariableSpec `ebpf:"unmatched"`
@@ -426,6 +434,7 @@ type bpfMaps struct {
 	Series         *ebpf.Map `ebpf:"series"`
 	Slow           *ebpf.Map `ebpf:"slow"`
 	Templates      *ebpf.Map `ebpf:"templates"`
+	TracesCtxV1    *ebpf.Map `ebpf:"traces_ctx_v1"`
 }
 
 func (m *bpfMaps) Close() error {
@@ -442,6 +451,7 @@ func (m *bpfMaps) Close() error {
 		m.Series,
 		m.Slow,
 		m.Templates,
+		m.TracesCtxV1,
 	)
 }
 
@@ -454,9 +464,11 @@ type bpfVariables struct {
 	Lost            *ebpf.Variable `ebpf:"lost"`
 	LostRecords     *ebpf.Variable `ebpf:"lost_records"`
 	Observer        *ebpf.Variable `ebpf:"observer"`
+	Publish         *ebpf.Variable `ebpf:"publish"`
 	SampleInterval  *ebpf.Variable `ebpf:"sample_interval"`
 	SlowDefault     *ebpf.Variable `ebpf:"slow_default"`
 	SlowFloor       *ebpf.Variable `ebpf:"slow_floor"`
+	SlowOwn         *ebpf.Variable `ebpf:"slow_own"`
 	TemplateLimit   *ebpf.Variable `ebpf:"template_limit"`
 	Unknown         *ebpf.Variable `ebpf:"unknown"`
 	Unmatched       *ebpf.Variable `ebpf:"unmatched"`
@@ -499,6 +511,7 @@ type bpfPrograms struct {
 	HttpSpanEnd       *ebpf.Program `ebpf:"http_span_end"`
 	HttpSpawn         *ebpf.Program `ebpf:"http_spawn"`
 	HttpStreamPanic   *ebpf.Program `ebpf:"http_stream_panic"`
+	HttpSwitch        *ebpf.Program `ebpf:"http_switch"`
 }
 
 func (p *bpfPrograms) Close() error {
@@ -522,6 +535,7 @@ func (p *bpfPrograms) Close() error {
 		p.HttpSpanEnd,
 		p.HttpSpawn,
 		p.HttpStreamPanic,
+		p.HttpSwitch,
 	)
 }
 

@@ -42,6 +42,38 @@ static __always_inline void count_unmatched(u32 process)
 		__sync_fetch_and_add(&unmatched, 1);
 }
 
+/* publish_context tells which span the thread is in from now on, none without
+ * a link. */
+static __always_inline void publish_context(struct trace_context *link)
+{
+	u64 thread = bpf_get_current_pid_tgid();
+	struct thread_context c = {};
+
+	if (!link) {
+		if (bpf_map_lookup_elem(&traces_ctx_v1, &thread))
+			bpf_map_delete_elem(&traces_ctx_v1, &thread);
+		return;
+	}
+	c.trace[0] = link->trace[0];
+	c.trace[1] = link->trace[1];
+	c.span = link->span;
+	bpf_map_update_elem(&traces_ctx_v1, &thread, &c, BPF_ANY);
+}
+
+/* runtime.execute(gp *g, inheritTime bool): the thread takes up a goroutine.
+ * This is the hottest point of all, attached only to publish contexts. */
+SEC("uprobe")
+int http_switch(struct pt_regs *ctx)
+{
+	struct trace_context link = {};
+
+	if (request_link(GO_WORD0(ctx), tgid(), &link, false))
+		publish_context(&link);
+	else
+		publish_context(0);
+	return 0;
+}
+
 static __always_inline u8 method_of(u64 request, struct layout *l)
 {
 	char text[8] = {};
@@ -231,7 +263,7 @@ static __always_inline bool is_slow(struct series_key *k, u64 took)
 
 	if (took < slow_floor)
 		return false;
-	threshold = bpf_map_lookup_elem(&slow, k);
+	threshold = slow_own ? bpf_map_lookup_elem(&slow, k) : 0;
 	return took >= (threshold ? *threshold : slow_default);
 }
 
@@ -343,6 +375,8 @@ static __always_inline void close_request(struct goroutine *id, struct request *
 	u8 told = 1;
 
 	r->open = 0;
+	if (publish)
+		publish_context(0);
 	k.tgid = id->tgid;
 	k.role = ROLE_SERVER;
 	k.status = status;
@@ -412,6 +446,8 @@ static __always_inline int begin_request(void *ctx, u64 g, u64 writer, u64 point
 	r->layout = index;
 	r->router = r->kept = r->panicked = r->hijacked = r->spawned = 0;
 	r->open = 1;
+	if (publish)
+		publish_context(request_context(r));
 	return 0;
 }
 

@@ -1,6 +1,8 @@
 package http
 
 import (
+	"time"
+
 	"github.com/goshawk-io/goshawk/internal/observe/probe"
 	"github.com/goshawk-io/goshawk/internal/platform"
 )
@@ -20,6 +22,7 @@ func Spec() *probe.Spec {
 			Points: points(),
 			Layout: layoutOf,
 		},
+		Tune:       tune,
 		Schema:     Schema(),
 		Load:       loadBpf,
 		Shared:     []string{"layouts", "requests", "errands", "finished"},
@@ -63,7 +66,40 @@ func points() []probe.FunctionPoint {
 		{Program: "http_route_gorilla", Function: "github.com/gorilla/mux.routeRegexpGroup.setMatch", Missing: routes},
 		{Program: "http_span_begin", Function: "go.opentelemetry.io/otel/sdk/trace.(*recordingSpan).runtimeTrace", Missing: spans},
 		{Program: "http_span_end", Function: "go.opentelemetry.io/otel/sdk/trace.(*recordingSpan).End", Missing: spans},
+		{Program: "http_switch", Function: "runtime.execute", Missing: "trace contexts for other agents", Publishes: true},
 		{Program: "http_call", Function: clientCall, Missing: calls},
 		{Program: "http_reply", Function: clientCall, Where: probe.AtReturns, Missing: calls},
+	}
+}
+
+// The defaults of the settings.
+const (
+	perSecond       = 10
+	failedPerSecond = 100
+	routes          = 200
+	slowDefault     = 500 * time.Millisecond
+)
+
+// tune translates settings for the programs. A rate is kept by each CPU alone.
+func tune(s probe.Settings) map[string]uint64 {
+	interval := func(rate, standard float64) uint64 {
+		if rate <= 0 {
+			rate = standard
+		}
+		return uint64(float64(time.Second) / rate)
+	}
+	slow := slowDefault
+	own := uint64(1)
+	if s.Slow > 0 {
+		slow, own = s.Slow, 0
+	}
+	limit := uint64(routes)
+	if s.Routes > 0 {
+		limit = uint64(s.Routes)
+	}
+	return map[string]uint64{
+		"sample_interval": interval(s.PerSecond, perSecond), "failed_interval": interval(s.FailedPerSecond, failedPerSecond),
+		"linked_interval": interval(s.FailedPerSecond, failedPerSecond),
+		"slow_default":    uint64(slow), "slow_own": own, "template_limit": limit,
 	}
 }

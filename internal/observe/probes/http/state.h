@@ -15,6 +15,8 @@ u64 linked_interval = 10000000ULL;
  * is slow whose series has no threshold of its own. */
 u64 slow_floor = 1000000ULL;
 u64 slow_default = 500000000ULL;
+/* slow_own is whether a series may have a threshold of its own. */
+u64 slow_own = 1;
 /* template_limit bounds the path templates that one process has. */
 u64 template_limit = 200;
 
@@ -57,6 +59,22 @@ struct {
 	__type(key, struct goroutine);
 	__type(value, u8);
 } known_templates SEC(".maps");
+
+/* traces_ctx_v1 tells other agents, by its name and path below bpffs, which span
+ * each thread is in. It is written only when publish is set. */
+struct thread_context {
+	u64 trace[2];
+	u64 span;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, struct thread_context);
+} traces_ctx_v1 SEC(".maps");
+
+const volatile u32 publish = 0;
 
 /* call is a request that a goroutine makes as a client. */
 struct call {

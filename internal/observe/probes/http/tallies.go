@@ -42,6 +42,8 @@ type counted struct {
 	sum     uint64
 	buckets [model.KernelBuckets]uint64
 	held    int
+	// since is from when on the series was held back; zero when it is not.
+	since time.Time
 	// recent distributes the requests since the threshold was last set.
 	recent model.Distribution
 }
@@ -151,7 +153,9 @@ func (t *tallies) count(key bpfSeriesKey, perCPU []bpfTally, now time.Time, emit
 		}
 	}
 	if !t.named(&key) && c.held < nameAfter {
-		c.held++
+		if c.held++; c.held == 1 {
+			c.since = t.last
+		}
 		return
 	}
 	var n uint64
@@ -169,14 +173,18 @@ func (t *tallies) count(key bpfSeriesKey, perCPU []bpfTally, now time.Time, emit
 	c.recent.Merge(&t.took)
 	c.sum = sum
 	t.tally = model.Tally{Count: n, Durations: &t.took}
-	t.send(&key, now, emit)
+	since := t.last
+	if !c.since.IsZero() {
+		since, c.since = c.since, time.Time{}
+	}
+	t.send(&key, since, now, emit)
 }
 
-func (t *tallies) send(k *bpfSeriesKey, now time.Time, emit func(*model.Event)) {
+func (t *tallies) send(k *bpfSeriesKey, since, now time.Time, emit func(*model.Event)) {
 	e := &t.event
 	e.Reset(t.schema)
 	e.Phase, e.Tally = model.PhaseTally, &t.tally
-	e.Time, e.Duration = t.last, now.Sub(t.last)
+	e.Time, e.Duration = since, now.Sub(since)
 	e.PID = int32(k.Tgid)
 	if o, ok := t.owners[k.Tgid]; ok {
 		e.Service, e.ContainerID, e.PodUID = o.process.Service, o.process.ContainerID, o.process.PodUID
