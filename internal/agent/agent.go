@@ -31,6 +31,8 @@ type Options struct {
 	Optional []*probe.Spec
 	// Probe configures each probe.
 	Probe probe.Options
+	// Configure, if not nil, adds to that what is one probe's own.
+	Configure func(name string, o *probe.Options)
 	// Pipeline configures the pipeline.
 	Pipeline pipeline.Options
 }
@@ -94,7 +96,11 @@ func Start(ctx context.Context, options Options) (*Agent, error) {
 func (a *Agent) startProbes(host probe.Host, options Options) error {
 	var errs []error
 	for _, spec := range options.Probes {
-		p, err := probe.Start(spec, host, options.Probe)
+		own := options.Probe
+		if options.Configure != nil {
+			options.Configure(spec.Name, &own)
+		}
+		p, err := probe.Start(spec, host, own)
 		if err != nil && slices.Contains(options.Optional, spec) {
 			a.log.Warn("a probe is off", "error", err)
 			a.refused = append(a.refused, refusal(spec, err))
@@ -166,6 +172,17 @@ func (a *Agent) refreshProcesses(ctx context.Context, _ func(*model.Event)) erro
 func (a *Agent) Run(ctx context.Context) error {
 	a.ready.Store(true)
 	return a.Pipeline.Run(ctx)
+}
+
+// Apply makes what settings say of sampling take effect for a running probe. It
+// does nothing for one that does not run.
+func (a *Agent) Apply(name string, settings probe.Settings) error {
+	for _, p := range a.probes {
+		if p.Spec().Name == name {
+			return p.Apply(settings)
+		}
+	}
+	return nil
 }
 
 // Ready reports whether the agent observes.

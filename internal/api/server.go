@@ -44,6 +44,8 @@ type Options struct {
 	Events Reader
 	// Feed gives live events; nil serves none.
 	Feed *Feed
+	// Config returns the state of the configuration; nil serves none.
+	Config func() v1.Config
 	// Metrics serves /metrics; nil serves none.
 	Metrics http.Handler
 	// UI serves all that is neither API nor health nor metrics; nil lists the
@@ -131,6 +133,7 @@ func (s *server) endPoints() []endPoint {
 		{v1.EndPoint{Path: "/metrics", Summary: "Metrics for Prometheus."}, nil},
 		{v1.EndPoint{Path: "/healthz", Summary: "Whether the agent runs."}, s.healthz},
 		{v1.EndPoint{Path: "/readyz", Summary: "Whether the agent observes."}, s.readyz},
+		{v1.EndPoint{Path: configPath, Summary: "Whether what the configuration files say is in force."}, configuration(s.Config)},
 	}
 }
 

@@ -25,7 +25,7 @@ type site struct {
 }
 
 // newSite returns what serves a at listener.
-func newSite(a *agent.Agent, store *kept, registry *prometheus.Registry, listener net.Listener, who access, log *slog.Logger) *site {
+func newSite(a *agent.Agent, store *kept, configuration *configured, registry *prometheus.Registry, listener net.Listener, who access, log *slog.Logger) *site {
 	s := &site{
 		listener: listener, url: who.url(listener.Addr()),
 		feed: api.NewFeed(api.FeedOptions{Filter: selects}),
@@ -34,7 +34,7 @@ func newSite(a *agent.Agent, store *kept, registry *prometheus.Registry, listene
 		Name: "goshawk_stream_events_dropped_total", Help: "Live events that did not fit the queue of a slow listener.",
 	}, func() float64 { return float64(s.feed.Dropped()) }))
 	options := api.Options{
-		Host: &backend{agent: a, store: store}, Events: store, Feed: s.feed, Log: log,
+		Host: &backend{agent: a, store: store}, Events: store, Feed: s.feed, Config: configuration.wire, Log: log,
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true}),
 	}
 	// The pages ask the API as any client does, but past the guard.

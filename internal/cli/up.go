@@ -36,6 +36,7 @@ const (
 type upOptions struct {
 	access   accessOptions
 	data     dataOptions
+	config   configOptions
 	ringSize string
 	demo     bool
 }
@@ -43,11 +44,11 @@ type upOptions struct {
 func newUp(env Env) *cobra.Command {
 	var o upOptions
 	cmd := &cobra.Command{
-		Use:   "up [--listen ADDR] [--data DIR] [--demo]",
+		Use:   "up [--listen ADDR] [--data DIR] [--config FILE]... [--demo]",
 		Short: "Observe this host and serve what is seen",
 		Long: `Observe this host: all probes, a live view when stdout is a terminal, and over
-HTTP the web UI at /, the API below /api/v1/, /metrics (Prometheus), /healthz
-and /readyz.
+HTTP the web UI at /, the API below /api/v1/, /metrics (Prometheus), /healthz,
+/readyz and /health/config.
 
 Events are kept in a folder, up to a size and an age, and are there again after
 a restart. When the default folder cannot be written they are kept in memory.
@@ -57,6 +58,11 @@ address that is this machine. For any other address up needs --token-file (or
 the token in ` + tokenVariable + `), or certificates of clients with
 --tls-client-ca. Give --tls-cert and --tls-key as well, or the token crosses
 the network in the clear.
+
+--config names a file that says how probes work, or a folder of such files;
+goshawk config example prints one. Files are followed: a change is loaded within
+a second, or at once after SIGHUP. One that is wrong is rejected, and what was
+in force stays.
 
 Spans and metrics go to an OpenTelemetry collector when an
 OTEL_EXPORTER_OTLP_ENDPOINT variable names one; the standard variables apply.
@@ -70,6 +76,7 @@ Exit codes: 0 stopped, 2 bad usage, 3 this host cannot, 4 internal failure.`,
 		Example: `  goshawk up
   goshawk up --demo
   goshawk up --data /srv/goshawk --data-size 10GiB --data-age 168h
+  goshawk up --config /etc/goshawk/goshawk.yaml
   goshawk up --listen :7788 --token-file token --tls-cert cert.pem --tls-key key.pem
   OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 goshawk up`,
 		Args: exactArgs(0, "no arguments"),
@@ -80,6 +87,7 @@ Exit codes: 0 stopped, 2 bad usage, 3 this host cannot, 4 internal failure.`,
 	f := cmd.Flags()
 	o.access.flags(f)
 	o.data.flags(f)
+	o.config.flags(f)
 	f.StringVar(&o.ringSize, "ring-size", "", "`SIZE` of each probe's ring buffer in the kernel, such as 4MiB")
 	f.BoolVar(&o.demo, "demo", false, "run a demo service and its load beside")
 	return cmd
@@ -111,6 +119,11 @@ func runUp(ctx context.Context, env Env, o upOptions) error {
 		// The live view owns the terminal; what it cannot show is in the API.
 		log = slog.New(slog.DiscardHandler)
 	}
+	configuration, err := o.config.open(env, log)
+	if err != nil {
+		return err
+	}
+	defer configuration.close()
 	store, err := openData(ctx, o.data, size, o.demo, log)
 	if err != nil {
 		return err
@@ -122,18 +135,18 @@ func runUp(ctx context.Context, env Env, o upOptions) error {
 		defer stats.Close()
 	}
 	a, err := agent.Start(ctx, agent.Options{
-		Log: log, Probes: probes.All(), Partial: true, Probe: probe.Options{RingBytes: ring},
+		Log: log, Probes: configuration.enabled(probes.All()), Partial: true, Probe: probe.Options{RingBytes: ring}, Configure: configuration.configure,
 	})
 	if err != nil {
 		return errors.Join(err, store.close())
 	}
 	defer a.Close()
-	return errors.Join(serveUp(ctx, env, o, a, store, listener, who, log), store.close())
+	return errors.Join(serveUp(ctx, env, o, a, store, configuration, listener, who, log), store.close())
 }
 
 // serveUp connects the agent to its sinks and runs everything until ctx is
 // done.
-func serveUp(ctx context.Context, env Env, o upOptions, a *agent.Agent, store *kept, listener net.Listener, who access, log *slog.Logger) error {
+func serveUp(ctx context.Context, env Env, o upOptions, a *agent.Agent, store *kept, configuration *configured, listener net.Listener, who access, log *slog.Logger) error {
 	registry := prometheus.NewRegistry()
 	metrics, err := prom.New(registry, schemas()...)
 	if err != nil {
@@ -141,7 +154,8 @@ func serveUp(ctx context.Context, env Env, o upOptions, a *agent.Agent, store *k
 	}
 	registry.MustRegister(prom.Health(a.Health, func() map[string]uint64 { return dropped(a) }),
 		prom.Store((&backend{agent: a, store: store}).Store), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
-	web := newSite(a, store, registry, listener, who, log)
+	configuration.register(registry)
+	web := newSite(a, store, configuration, registry, listener, who, log)
 	a.Pipeline.AddDirect(metrics.Consume)
 	a.Pipeline.AddQueued(pipeline.Queued{Name: storeSink, Accept: storable, Consume: store.add})
 	a.Pipeline.AddQueued(pipeline.Queued{
@@ -159,6 +173,7 @@ func serveUp(ctx context.Context, env Env, o upOptions, a *agent.Agent, store *k
 
 	run, stop := context.WithCancel(ctx)
 	defer stop()
+	followed := configuration.follow(run, stop, liveProbes(a, configuration.Config()))
 	serving := make(chan error, 1)
 	go func() { serving <- web.serve() }()
 	demo := startDemo(run, env, o.demo, log)
@@ -177,6 +192,7 @@ func serveUp(ctx context.Context, env Env, o upOptions, a *agent.Agent, store *k
 	web.feed.Close()
 	failure = errors.Join(failure, <-running, <-demo)
 	<-drawn
+	<-followed
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
 	stopOTLP(ending)

@@ -13,7 +13,8 @@ import (
 // Settings are what users can set of a probe. The zero value is the default.
 type Settings struct {
 	// PerSecond and FailedPerSecond are how many requests of each kind, and how
-	// many slow or failed ones, become events; 0 means 10 and 100.
+	// many slow or failed ones, become events; 0 means 10 and 100, less none but
+	// the first of a kind.
 	PerSecond, FailedPerSecond float64
 	// Slow is from when on a request is slow; 0 takes the 99th percentile of
 	// its kind.

@@ -273,7 +273,8 @@ static __always_inline bool is_told(struct tally *s, struct series_key *k, u64 n
 {
 	u64 since = now - s->told_at;
 
-	if (kept || since >= sample_interval)
+	/* User space learns from the first one what the series is called. */
+	if (kept || !s->told_at || since >= sample_interval)
 		return true;
 	if (linked && since >= linked_interval)
 		return true;

@@ -1,6 +1,7 @@
 package http
 
 import (
+	"math"
 	"time"
 
 	"github.com/goshawk-io/goshawk/internal/observe/probe"
@@ -83,7 +84,10 @@ const (
 // tune translates settings for the programs. A rate is kept by each CPU alone.
 func tune(s probe.Settings) map[string]uint64 {
 	interval := func(rate, standard float64) uint64 {
-		if rate <= 0 {
+		switch {
+		case rate < 0:
+			return math.MaxInt64
+		case rate == 0:
 			rate = standard
 		}
 		return uint64(float64(time.Second) / rate)

@@ -1,0 +1,178 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// KnownProbe is a probe that there is, and what it can be told.
+type KnownProbe struct {
+	// Name is what users call the probe.
+	Name string
+	// Functions says that it attaches to functions of services: it has
+	// targets.
+	Functions bool
+	// Requests says that its events are requests: it has sampling, routes and
+	// a map of trace contexts.
+	Requests bool
+}
+
+// ProbeConfig is how a probe works. [Config.Probe] returns it complete: what
+// no file says has its default.
+type ProbeConfig struct {
+	// Enabled says that the probe runs.
+	Enabled bool
+	// Targets says which services it attaches to.
+	Targets Targets
+	// Sampling says which requests become events.
+	Sampling Sampling
+	// Routes bounds what is told apart.
+	Routes Routes
+	// TraceContextMap says that the current context of each goroutine is
+	// published in the pinned map otel/traces_ctx_v1.
+	TraceContextMap bool
+}
+
+// Targets selects services by their exact names.
+type Targets struct {
+	// Services are those to attach to; none means all.
+	Services []string
+	// Exclude are those to leave alone.
+	Exclude []string
+}
+
+// Match reports whether the service is selected.
+func (t Targets) Match(service string) bool {
+	return !slices.Contains(t.Exclude, service) && (len(t.Services) == 0 || slices.Contains(t.Services, service))
+}
+
+// Sampling says which requests become events. Counts are of all requests,
+// whatever it says.
+type Sampling struct {
+	// PerSecond is how many requests of each route and status become events
+	// in a second; 0 is none.
+	PerSecond int
+	// FailedPerSecond is the same for requests that failed or were slow.
+	FailedPerSecond int
+	// Slow is from when on a request is slow; 0 means the p99 of its route.
+	Slow time.Duration
+}
+
+// Routes bounds what is told apart.
+type Routes struct {
+	// Limit is how many path templates are kept apart in a process.
+	Limit int
+}
+
+// standardProbe is a probe that no file mentions.
+func standardProbe() ProbeConfig {
+	return ProbeConfig{
+		Enabled:  true,
+		Sampling: Sampling{PerSecond: 10, FailedPerSecond: 100},
+		Routes:   Routes{Limit: 200},
+	}
+}
+
+// clone returns a copy that shares nothing with p.
+func (p ProbeConfig) clone() ProbeConfig {
+	p.Targets.Services = slices.Clone(p.Targets.Services)
+	p.Targets.Exclude = slices.Clone(p.Targets.Exclude)
+	return p
+}
+
+// The bounds of what a probe is told.
+const (
+	maxPerSecond   = 100_000
+	maxRoutes      = 10_000
+	maxServices    = 1000
+	maxServiceName = 255
+	minSlow        = time.Millisecond
+	maxSlow        = time.Hour
+	wordAuto       = "auto"
+)
+
+// probeFields are the fields of a probe's spec, which they read into p.
+func probeFields(p *ProbeConfig, known KnownProbe) []field {
+	perSecond := fmt.Sprintf("a whole number from 0 to %d", maxPerSecond)
+	functions, requests := "", ""
+	if !known.Functions {
+		functions = "the probe " + known.Name + " attaches to no functions of services"
+	}
+	if !known.Requests {
+		requests = "the probe " + known.Name + " sees no requests"
+	}
+	return []field{
+		{name: "enabled", kind: "true or false", standard: "true", summary: "Whether the probe runs.",
+			read: func(v value) { v.boolean(&p.Enabled) }},
+		{name: "targets", of: "probes of functions", refuse: functions, summary: "Which services the probe attaches to.", fields: []field{
+			{name: "services", kind: "a list of names", sample: "[shop, cart]", summary: "The services to attach to; left out, all.",
+				read: func(v value) { v.services(&p.Targets.Services, &p.Targets.Exclude) }},
+			{name: "exclude", kind: "a list of names", sample: "[billing]", summary: "Services to leave alone.",
+				read: func(v value) { v.services(&p.Targets.Exclude, &p.Targets.Services) }},
+		}},
+		{name: "sampling", of: "http", refuse: requests, summary: "Which requests become events. Counts are of all requests, whatever is written here.", fields: []field{
+			{name: "perSecond", kind: perSecond, standard: "10", summary: "Requests of each route and status that become events in a second; 0 for none.",
+				read: func(v value) { v.number(&p.Sampling.PerSecond, 0, maxPerSecond) }},
+			{name: "failedPerSecond", kind: perSecond, standard: "100", summary: "The same for requests that failed or were slow.",
+				read: func(v value) { v.number(&p.Sampling.FailedPerSecond, 0, maxPerSecond) }},
+			{name: "slow", kind: "a duration from " + brief(minSlow) + " to " + brief(maxSlow) + ", or " + wordAuto, standard: wordAuto, summary: "From when on a request is slow; auto is the p99 of its route.",
+				read: func(v value) { v.duration(&p.Sampling.Slow, minSlow, maxSlow, wordAuto) }},
+		}},
+		{name: "routes", of: "http", refuse: requests, summary: "How far requests are told apart by their paths.", fields: []field{
+			{name: "limit", kind: fmt.Sprintf("a whole number from 1 to %d", maxRoutes), standard: "200", summary: "Path templates kept apart in a process; the rest counts as one.",
+				read: func(v value) { v.number(&p.Routes.Limit, 1, maxRoutes) }},
+		}},
+		{name: "traceContextMap", of: "http", refuse: requests, kind: "true or false", standard: "false", summary: "Whether the current trace context of each goroutine is published in the pinned map `otel/traces_ctx_v1`, which other agents read.",
+			read: func(v value) { v.boolean(&p.TraceContextMap) }},
+	}
+}
+
+// services reads a list of names of services, none of which may be in other.
+func (v value) services(to, other *[]string) {
+	v.items(maxServices, func(item value) {
+		name := ""
+		switch {
+		case !item.text(&name, maxServiceName):
+		case strings.ContainsAny(name, "*?"):
+			item.fail("write the name of each service", "is a pattern, and names are compared whole")
+		case slices.Contains(*to, name):
+			item.fail("write it once", "is there twice")
+		case slices.Contains(*other, name):
+			item.fail("write it in one of the two", "is among the services and among those to leave alone")
+		default:
+			*to = append(*to, name)
+		}
+	})
+}
+
+// readProbe reads a document of the kind Probe.
+func readProbe(o Options) func(name, spec value) any {
+	return func(name, spec value) any {
+		p := standardProbe()
+		// All may be written for a probe that is not known: its name is the
+		// error.
+		known := KnownProbe{Functions: true, Requests: true}
+		if o.Probes != nil && name.node != nil {
+			i := slices.IndexFunc(o.Probes, func(k KnownProbe) bool { return k.Name == name.resolved().Value })
+			if i >= 0 {
+				known = o.Probes[i]
+			} else {
+				name.fail("the probes are: "+probeNames(o.Probes), "there is no such probe")
+			}
+		}
+		if spec.node != nil {
+			spec.object(probeFields(&p, known))
+		}
+		return p
+	}
+}
+
+func probeNames(list []KnownProbe) string {
+	var names []string
+	for _, p := range list {
+		names = append(names, p.Name)
+	}
+	return strings.Join(names, ", ")
+}
