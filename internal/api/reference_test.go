@@ -70,8 +70,8 @@ func TestReference_hasAllEndPointsAndParameters(t *testing.T) {
 func TestReference_hasAllFields(t *testing.T) {
 	sections := reference(t)
 	for _, value := range []any{
-		v1.Error{}, v1.EndPoint{}, v1.Service{}, v1.Process{}, v1.Probe{}, v1.ProbePart{}, v1.Field{}, v1.Rule{}, v1.Record{}, v1.Frame{},
-		v1.Finding{}, v1.Rollup{}, v1.Waterfall{}, v1.Bar{}, v1.Part{}, v1.Store{}, v1.Status{},
+		v1.Error{}, v1.EndPoint{}, v1.Service{}, v1.Process{}, v1.Probe{}, v1.ProbePart{}, v1.ProbeTarget{}, v1.Field{}, v1.Rule{}, v1.Record{}, v1.Frame{},
+		v1.Finding{}, v1.Rollup{}, v1.Bucket{}, v1.Waterfall{}, v1.Bar{}, v1.Part{}, v1.Store{}, v1.Status{},
 		v1.Config{}, v1.ConfigError{}, v1.ConfigResource{},
 	} {
 		typ := reflect.TypeOf(value)

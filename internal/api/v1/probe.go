@@ -14,6 +14,8 @@ type Probe struct {
 	Since  *Time       `json:"since,omitempty"`
 	CostNS *int64      `json:"cost_ns,omitempty"`
 	Off    []ProbePart `json:"off,omitempty"`
+	// Targets are the programs that a probe of functions is attached to.
+	Targets []ProbeTarget `json:"targets,omitempty"`
 	Fields []Field     `json:"fields,omitempty"`
 	// Groups are the keys of the fields by which rollups tell events apart.
 	Groups []string `json:"groups,omitempty"`
@@ -37,6 +39,17 @@ type ProbePart struct {
 	Hint    string `json:"hint,omitempty"`
 }
 
+// ProbeTarget is a program that a probe is attached to.
+type ProbeTarget struct {
+	Exe       string  `json:"exe"`
+	Service   string  `json:"service,omitempty"`
+	GoVersion string  `json:"go_version"`
+	PIDs      []int32 `json:"pids"`
+	Points    int     `json:"points"`
+	Off       int     `json:"off"`
+	Assumed   string  `json:"assumed,omitempty"`
+}
+
 // Field describes one attribute of a probe's events.
 type Field struct {
 	Key     string `json:"key"`
@@ -58,6 +71,9 @@ func NewProbe(h model.ProbeHealth, summary string, schema *model.Schema) Probe {
 	}
 	for _, f := range h.Off {
 		p.Off = append(p.Off, ProbePart{Part: f.Part, Cause: f.Cause, Missing: f.Missing, Hint: f.Hint})
+	}
+	for _, t := range h.Targets {
+		p.Targets = append(p.Targets, ProbeTarget(t))
 	}
 	for _, r := range schema.Rules {
 		p.Rules = append(p.Rules, Rule(r))

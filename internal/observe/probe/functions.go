@@ -206,6 +206,10 @@ func (f *functions) describe(e *executable, b *symbol.Binary) error {
 		return err
 	}
 	e.assumed, e.off = layout.Assumed, layout.Off
+	if e.assumed != "" {
+		f.host.Log.Warn("the layout of a program's structs is assumed, and given up if what is read makes no sense",
+			"probe", f.spec.Name, "exe", e.path, "go", b.GoVersion(), "layout of", e.assumed)
+	}
 	for i := range e.off {
 		e.off[i].Part = e.path + " " + e.off[i].Part
 	}

@@ -95,7 +95,8 @@ func (r *layoutReader) read(f field) error {
 // readIf is read for a field that not every program has.
 func (r *layoutReader) readIf(f field) bool {
 	err := r.read(f)
-	if err != nil && !errors.Is(err, symbol.ErrUnknownModule) && !errors.Is(err, symbol.ErrNoField) {
+	lacks := errors.Is(err, symbol.ErrUnknownModule) || errors.Is(err, symbol.ErrNoField) || errors.Is(err, symbol.ErrUnknownStruct)
+	if err != nil && !lacks {
 		r.off = append(r.off, model.ProbeFault{
 			Part: f.structType, Cause: err.Error(), Missing: "routes of this router; paths are reduced to templates instead",
 			Hint: "report the version of the module that goshawk inspect shows",
@@ -117,18 +118,18 @@ func (r *layoutReader) readPattern(l *bpfLayout) {
 }
 
 // readMap finds how maps lie in memory: in tables of groups since Go 1.24, in
-// buckets before.
+// buckets before, and where the experiment of tables is turned off.
 func (r *layoutReader) readMap(l *bpfLayout) {
 	const swiss, table, groups, buckets = "internal/runtime/maps.Map", "internal/runtime/maps.table", "internal/runtime/maps.groupsReference", "runtime.hmap"
 	kinds := []struct {
 		kind   bpfMapKind
 		fields []field
 	}{
+		{bpfMapKindMAP_BUCKETS, []field{{&l.MapCount, buckets, "count"}, {&l.MapLog, buckets, "B"}, {&l.MapData, buckets, "buckets"}}},
 		{bpfMapKindMAP_SWISS, []field{
 			{&l.MapCount, swiss, "used"}, {&l.MapLog, swiss, "dirLen"}, {&l.MapData, swiss, "dirPtr"},
 			{&l.TableGroups, table, "groups"}, {&l.GroupsData, groups, "data"}, {&l.GroupsMask, groups, "lengthMask"},
 		}},
-		{bpfMapKindMAP_BUCKETS, []field{{&l.MapCount, buckets, "count"}, {&l.MapLog, buckets, "B"}, {&l.MapData, buckets, "buckets"}}},
 	}
 	for _, k := range kinds {
 		found := true
