@@ -49,7 +49,10 @@ type executable struct {
 	index   uint32
 	path    string
 	program *symbol.Program
-	links   []io.Closer
+	// sites are where each of the probe's programs runs, links what holds those
+	// that are attached, by program.
+	sites   map[string][]site
+	links   map[string]io.Closer
 	points  int
 	off     []model.ProbeFault
 	assumed string
@@ -90,6 +93,9 @@ func (f *functions) scan(now time.Time) {
 			continue
 		}
 		if e := f.find(p, now); e != nil {
+			if len(running[e]) == 0 {
+				f.adjust(e, p)
+			}
 			running[e] = append(running[e], p)
 		}
 	}
@@ -126,7 +132,7 @@ func (f *functions) find(p *model.Process, now time.Time) *executable {
 	if e != nil {
 		return e
 	}
-	e = &executable{index: f.freeIndex(), path: p.Exe, seen: now}
+	e = &executable{index: f.freeIndex(), path: p.Exe, seen: now, links: make(map[string]io.Closer)}
 	if err := f.attach(e, p, running); err != nil {
 		e.close()
 		e.refused = err
@@ -177,17 +183,18 @@ func (f *functions) attach(e *executable, p *model.Process, running *target.Runn
 	if err := f.describe(e, b); err != nil {
 		return err
 	}
-	sites, at := f.sites(e, b, found)
+	var at []symbol.Point
+	e.sites, at = f.sites(e, b, found)
 	refused := uprobe.Check(int(p.ID.PID), b.LoadBias(running.StartCode), b, at)
-	for program, list := range sites {
-		list = slices.DeleteFunc(list, func(s site) bool {
+	for program, list := range e.sites {
+		e.sites[program] = slices.DeleteFunc(list, func(s site) bool {
 			i := slices.IndexFunc(refused, func(r uprobe.Refusal) bool { return r.Offset == s.Offset })
 			if i >= 0 {
 				e.off = append(e.off, pointFault(e, s.point, refused[i].Err))
 			}
 			return i >= 0
 		})
-		f.attachProgram(e, running.File, program, list)
+		f.attachProgram(e, running.File, program)
 	}
 	if e.points == 0 && len(e.off) > 0 {
 		return errors.New(e.off[0].Cause)
@@ -288,7 +295,8 @@ func pointsOf(b *symbol.Binary, found map[string]symbol.Function, p *FunctionPoi
 	return []symbol.Point{point}, nil
 }
 
-func (f *functions) attachProgram(e *executable, exe *os.File, program string, list []site) {
+func (f *functions) attachProgram(e *executable, exe *os.File, program string) {
+	list := e.sites[program]
 	if len(list) == 0 {
 		return
 	}
@@ -305,8 +313,49 @@ func (f *functions) attachProgram(e *executable, exe *os.File, program string, l
 		i := slices.IndexFunc(list, func(s site) bool { return s.Offset == r.Offset })
 		e.off = append(e.off, pointFault(e, list[i].point, r.Err))
 	}
-	e.links = append(e.links, link)
+	e.links[program] = link
 	e.points += len(list) - len(refused)
+}
+
+// adjust attaches the programs that are of use at an executable by now, and
+// detaches those that are not.
+func (f *functions) adjust(e *executable, p *model.Process) {
+	if f.spec.Functions.Wanted == nil {
+		return
+	}
+	for program, list := range e.sites {
+		f.mu.Lock()
+		link, attached := e.links[program]
+		gone := e.refused != nil
+		f.mu.Unlock()
+		wanted := f.spec.Functions.Wanted(f.collection, e.index, program, attached)
+		switch {
+		case gone || len(list) == 0 || wanted == attached:
+		case wanted:
+			f.attachAgain(e, p, program)
+		default:
+			f.mu.Lock()
+			delete(e.links, program)
+			e.points -= len(list)
+			f.mu.Unlock()
+			link.Close()
+		}
+	}
+}
+
+// attachAgain attaches a program that was not wanted for a while.
+func (f *functions) attachAgain(e *executable, p *model.Process, program string) {
+	running, err := f.host.Processes.OpenRunning(p.ID)
+	if err != nil {
+		return
+	}
+	defer running.File.Close()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	// The process may run another file by now.
+	if f.files[running.ID] == e {
+		f.attachProgram(e, running.File, program)
+	}
 }
 
 func pointFault(e *executable, p *FunctionPoint, err error) model.ProbeFault {
@@ -324,7 +373,8 @@ func (e *executable) close() {
 	for _, l := range e.links {
 		l.Close()
 	}
-	e.links, e.points = nil, 0
+	clear(e.links)
+	e.points = 0
 }
 
 // attached returns the executable at an index.

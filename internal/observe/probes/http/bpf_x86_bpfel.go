@@ -139,6 +139,14 @@ const (
 	bpfMethodMETHOD_TRACE   bpfMethod = 9
 )
 
+type bpfMuxUse struct {
+	_       structs.HostLayout
+	Useful  uint64
+	Idle    uint64
+	Unknown uint64
+	Trials  uint64
+}
+
 type bpfOutcome uint32
 
 const (
@@ -231,6 +239,7 @@ const (
 	bpfMapFinished           = "finished"
 	bpfMapKnownTemplates     = "known_templates"
 	bpfMapLayouts            = "layouts"
+	bpfMapMuxUses            = "mux_uses"
 	bpfMapPanics             = "panics"
 	bpfMapRequests           = "requests"
 	bpfMapSeries             = "series"
@@ -275,6 +284,7 @@ const (
 	bpfVarUnusedLayout       = "unused_layout"
 	bpfVarUnusedMap          = "unused_map"
 	bpfVarUnusedMethod       = "unused_method"
+	bpfVarUnusedMux          = "unused_mux"
 	bpfVarUnusedOutcome      = "unused_outcome"
 	bpfVarUnusedPattern      = "unused_pattern"
 	bpfVarUnusedRecord       = "unused_record"
@@ -361,6 +371,7 @@ type bpfMapSpecs struct {
 	Finished       *ebpf.MapSpec `ebpf:"finished"`
 	KnownTemplates *ebpf.MapSpec `ebpf:"known_templates"`
 	Layouts        *ebpf.MapSpec `ebpf:"layouts"`
+	MuxUses        *ebpf.MapSpec `ebpf:"mux_uses"`
 	Panics         *ebpf.MapSpec `ebpf:"panics"`
 	Requests       *ebpf.MapSpec `ebpf:"requests"`
 	Series         *ebpf.MapSpec `ebpf:"series"`
@@ -391,6 +402,7 @@ type bpfVariableSpecs struct {
 	UnusedLayout    *ebpf.VariableSpec `ebpf:"unused_layout"`
 	UnusedMap       *ebpf.VariableSpec `ebpf:"unused_map"`
 	UnusedMethod    *ebpf.VariableSpec `ebpf:"unused_method"`
+	UnusedMux       *ebpf.VariableSpec `ebpf:"unused_mux"`
 	UnusedOutcome   *ebpf.VariableSpec `ebpf:"unused_outcome"`
 	UnusedPattern   *ebpf.VariableSpec `ebpf:"unused_pattern"`
 	UnusedRecord    *ebpf.VariableSpec `ebpf:"unused_record"`
@@ -429,6 +441,7 @@ type bpfMaps struct {
 	Finished       *ebpf.Map `ebpf:"finished"`
 	KnownTemplates *ebpf.Map `ebpf:"known_templates"`
 	Layouts        *ebpf.Map `ebpf:"layouts"`
+	MuxUses        *ebpf.Map `ebpf:"mux_uses"`
 	Panics         *ebpf.Map `ebpf:"panics"`
 	Requests       *ebpf.Map `ebpf:"requests"`
 	Series         *ebpf.Map `ebpf:"series"`
@@ -446,6 +459,7 @@ func (m *bpfMaps) Close() error {
 		m.Finished,
 		m.KnownTemplates,
 		m.Layouts,
+		m.MuxUses,
 		m.Panics,
 		m.Requests,
 		m.Series,
@@ -477,6 +491,7 @@ type bpfVariables struct {
 	UnusedLayout    *ebpf.Variable `ebpf:"unused_layout"`
 	UnusedMap       *ebpf.Variable `ebpf:"unused_map"`
 	UnusedMethod    *ebpf.Variable `ebpf:"unused_method"`
+	UnusedMux       *ebpf.Variable `ebpf:"unused_mux"`
 	UnusedOutcome   *ebpf.Variable `ebpf:"unused_outcome"`
 	UnusedPattern   *ebpf.Variable `ebpf:"unused_pattern"`
 	UnusedRecord    *ebpf.Variable `ebpf:"unused_record"`

@@ -202,9 +202,37 @@ static __always_inline void template_route(struct series_key *k, u64 request, st
 	bpf_map_update_elem(&known_templates, &id, &seen, BPF_ANY);
 }
 
+/* count_mux counts how the point at ServeMux fares: it is of use where it led
+ * to a pattern, and may be where there is no route at all. */
+static __always_inline void count_mux(struct request *r, u8 by, bool found)
+{
+	struct mux_use *use = bpf_map_lookup_elem(&mux_uses, &r->layout);
+
+	if (!use)
+		return;
+	if (by == ROUTER_MUX)
+		use->useful++;
+	else if (!found && !r->holder)
+		use->unknown++;
+	else
+		use->idle++;
+}
+
 static __always_inline void find_route(struct series_key *k, struct request *r, struct layout *l, struct go_string *text)
 {
-	if ((r->holder && holder_route(r, l, text)) || pattern_of(r->pointer, l, text)) {
+	bool found = false;
+	u8 by = ROUTER_NONE;
+
+	if (r->router <= ROUTER_MUX)
+		found = pattern_of(r->pointer, l, text);
+	if (!found && r->holder) {
+		found = holder_route(r, l, text);
+		by = found ? r->router : ROUTER_NONE;
+	}
+	if (!found && r->router > ROUTER_MUX)
+		found = pattern_of(r->pointer, l, text);
+	if (found) {
+		count_mux(r, by, true);
 		/* The texts of routes are made once and stay where they are. */
 		k->route = text->data ^ text->len << 48;
 		k->route_kind = ROUTE_TEXT;
@@ -213,6 +241,7 @@ static __always_inline void find_route(struct series_key *k, struct request *r, 
 	text->len = 0;
 	if (k->status == 404 || k->status == 405)
 		return;
+	count_mux(r, ROUTER_NONE, false);
 	template_route(k, r->pointer, l);
 }
 
@@ -892,6 +921,7 @@ struct layout *unused_layout __attribute__((unused));
 struct goroutine *unused_goroutine __attribute__((unused));
 struct request *unused_request __attribute__((unused));
 struct errand *unused_errand __attribute__((unused));
+struct mux_use *unused_mux __attribute__((unused));
 struct tally *unused_series __attribute__((unused));
 struct http_record *unused_record __attribute__((unused));
 enum outcome unused_outcome __attribute__((unused));

@@ -76,6 +76,24 @@ struct {
 
 const volatile u32 publish = 0;
 
+/* mux_use says for one executable for how many requests it was of use to look
+ * at what http.ServeMux is given, for how many it was not, and how many had no
+ * route while nobody looked. They are estimates: programs may interrupt each
+ * other. trials is user space's. */
+struct mux_use {
+	u64 useful;
+	u64 idle;
+	u64 unknown;
+	u64 trials;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LAYOUTS);
+	__type(key, u32);
+	__type(value, struct mux_use);
+} mux_uses SEC(".maps");
+
 /* call is a request that a goroutine makes as a client. */
 struct call {
 	u64 begin;
