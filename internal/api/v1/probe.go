@@ -16,7 +16,7 @@ type Probe struct {
 	Off    []ProbePart `json:"off,omitempty"`
 	// Targets are the programs that a probe of functions is attached to.
 	Targets []ProbeTarget `json:"targets,omitempty"`
-	Fields []Field     `json:"fields,omitempty"`
+	Fields  []Field       `json:"fields,omitempty"`
 	// Groups are the keys of the fields by which rollups tell events apart.
 	Groups []string `json:"groups,omitempty"`
 	// Rules are those by which the probe judges its events.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/goshawk-io/goshawk/internal/observe/symbol"
@@ -63,7 +64,7 @@ type Function struct {
 // a pattern describes.
 type UnknownError struct {
 	Name string
-	// Nearest are names that may have been meant, best first.
+	// Nearest are names, or a pattern, that may have been meant, best first.
 	Nearest []string
 }
 
@@ -84,17 +85,17 @@ func (p *Program) Select(patterns []string) (func(name string) bool, error) {
 		instances[i] = pattern + "[...]"
 	}
 	match := func(name string) bool {
-		any := false
+		wanted := false
 		for i, pattern := range patterns {
 			if symbol.MatchName(pattern, name) || strings.HasSuffix(name, "]") && symbol.MatchName(instances[i], name) {
-				any = true
+				wanted = true
 				if !found[i] {
 					found[i] = true
 					missing--
 				}
 			}
 		}
-		return any
+		return wanted
 	}
 	for f := range p.bin.Functions() {
 		if match(f.Name); missing == 0 {
@@ -106,10 +107,49 @@ func (p *Program) Select(patterns []string) (func(name string) bool, error) {
 	}
 	for i, ok := range found {
 		if !ok {
-			return nil, &UnknownError{Name: patterns[i], Nearest: p.bin.Nearest(strings.Trim(patterns[i], "*"), maxNearest)}
+			return nil, p.unknown(patterns[i])
 		}
 	}
 	return match, nil
+}
+
+// unknown returns the error for a pattern that describes no function.
+func (p *Program) unknown(pattern string) error {
+	e := &UnknownError{Name: pattern}
+	// Patterns describe whole names: the path of the package may be missing.
+	if longer := "*" + pattern; strings.Contains(pattern, "*") && len(longer) <= maxPattern {
+		if matched, err := p.bin.Match(longer); err == nil && len(matched) > 0 {
+			e.Nearest = []string{longer}
+			return e
+		}
+	}
+	e.Nearest = p.bin.Nearest(strings.Trim(pattern, "*"), maxNearest)
+	return e
+}
+
+// Names returns, sorted and each once, the names of at most n functions that
+// start with prefix; fewer when ctx ends before.
+func (p *Program) Names(ctx context.Context, prefix string, n int) []string {
+	var names []string
+	add := func(name string) bool {
+		if strings.HasPrefix(name, prefix) {
+			names = append(names, name)
+		}
+		return len(names) < n && (len(names)%checkEvery != 0 || ctx.Err() == nil)
+	}
+	for f := range p.bin.Functions() {
+		if !add(f.Name) {
+			break
+		}
+	}
+	for _, name := range p.inlinings().Alone() {
+		if !add(name) {
+			break
+		}
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	return names[:min(n, len(names))]
 }
 
 // maxPattern is the length of a pattern in bytes.

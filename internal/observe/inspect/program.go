@@ -110,6 +110,9 @@ func cause(err error) error {
 	return err
 }
 
+// smallest is the size of an ELF header in bytes.
+const smallest = 64
+
 // openExecutable opens a regular file without waiting for anything.
 func openExecutable(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
@@ -124,6 +127,8 @@ func openExecutable(path string) (*os.File, error) {
 		err = fmt.Errorf("%w: it is a directory", symbol.ErrNotGo)
 	case !info.Mode().IsRegular():
 		err = fmt.Errorf("%w: it is not a regular file", symbol.ErrNotGo)
+	case info.Size() < smallest:
+		err = fmt.Errorf("%w: it has %d bytes", symbol.ErrNotGo, info.Size())
 	}
 	if err != nil {
 		f.Close()
@@ -167,18 +172,32 @@ func (p *Program) read() error {
 	p.Linking, p.Build = p.bin.Linking(), p.bin.BuildInfo()
 	build, err := target.ReadBuild(p.file)
 	if err != nil {
-		// Nothing was recorded, or it was taken out: what the file is can still
-		// be told.
-		build = &model.GoBuild{
-			GoVersion: p.bin.GoVersion(), BuildID: p.bin.BuildID(), Arch: p.Linking.Arch, FuncTable: true,
-			Static: p.Linking.Static, PIE: p.Linking.PIE, Stripped: !p.Linking.SymbolTable,
-		}
+		build = p.describe()
 	}
 	// The table was found, whatever its section is called.
 	build.FuncTable = true
 	p.Process.Go, p.Hookable = build, target.Hookable(build)
 	p.noPatch = programVerdict(build, p.Build)
 	return nil
+}
+
+// describe says what the table of functions and the program headers show, where
+// the file does not say it in the usual place.
+func (p *Program) describe() *model.GoBuild {
+	build := &model.GoBuild{
+		GoVersion: p.bin.GoVersion(), BuildID: p.bin.BuildID(), Arch: p.Linking.Arch,
+		Static: p.Linking.Static, PIE: p.Linking.PIE, Stripped: !p.Linking.SymbolTable,
+	}
+	if p.Build == nil {
+		return build
+	}
+	build.Path, build.Module, build.Version = p.Build.Path, p.Build.Main.Path, p.Build.Main.Version
+	for _, s := range p.Build.Settings {
+		if s.Key == "vcs.revision" {
+			build.Revision = s.Value
+		}
+	}
+	return build
 }
 
 // intact returns [ErrChanged] when the file is not what it was.

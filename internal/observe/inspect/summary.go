@@ -9,31 +9,41 @@ type Summary struct {
 	Hookable  int // whose calls can be seen
 	Stepped   int // of these, whose entry is single-stepped
 	Patchable int
+	NoHook    string // why none can be hooked, whatever it is
 	NoPatch   string // why none can be patched, whatever it is
 }
 
-// Summary looks at all functions. It takes about 30 ms for each MiB of code.
-// The error is of ctx, or [ErrChanged].
+// Summary looks at the entries of all functions. It takes about 0.5 s for a
+// program of 100 MB. The error is of ctx, or [ErrChanged].
 func (p *Program) Summary(ctx context.Context) (Summary, error) {
-	s := Summary{NoPatch: p.noPatch}
-	for f, err := range p.Functions(ctx, nil) {
-		if err != nil {
-			return s, err
+	s := Summary{NoPatch: p.noPatch, Alone: len(p.inlinings().Alone())}
+	first := "" // reason
+	for fn := range p.bin.Functions() {
+		if s.Functions++; s.Functions%checkEvery == 0 && ctx.Err() != nil {
+			return s, ctx.Err()
 		}
-		if f.Entry == 0 {
-			s.Alone++
+		code, err := p.bin.Code(fn)
+		if err != nil {
+			if first == "" {
+				first = reason(err)
+			}
 			continue
 		}
-		s.Functions++
-		if f.Hook.OK {
+		if entry, err := code.EntryPoint(); err == nil {
 			s.Hookable++
-			if f.Hook.Entry.Stepped {
+			if entry.Stepped {
 				s.Stepped++
 			}
 		}
-		if f.Patch.OK {
+		// What checks its stack is larger than a jump: the padding does not
+		// matter.
+		f := Function{Name: fn.Name, Size: int(fn.End - fn.Entry), Wrapper: fn.Wrapper, Assembly: fn.Assembly}
+		if functionVerdict(p.noPatch, &f, code).OK {
 			s.Patchable++
 		}
 	}
-	return s, nil
+	if s.Hookable == 0 {
+		s.NoHook = first
+	}
+	return s, p.intact()
 }

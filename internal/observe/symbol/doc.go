@@ -17,11 +17,22 @@
 //   - a program counter is looked up by binary search and its inlined calls
 //     are expanded ([Binary.AppendFrames]), and what the Go runtime hides from
 //     stacks, wrappers made by the compiler, is hidden here too;
+//   - the offset of a field in a struct ([Binary.Field]) is looked up in a table
+//     of every release of Go and of some modules, which genoffsets measures, or
+//     in the program's DWARF where its version is not in the table;
+//   - names and patterns are looked up in one pass over the table
+//     ([Binary.Lookup], [Binary.Match]), and the trees of inlined calls of all
+//     functions say where a function that has no code went ([Inlinings]);
+//   - the machine code of a function is decoded for the instructions at which a
+//     probe sees each call once ([Code]): on amd64, and never one that the
+//     kernel refuses or rewrites;
 //   - a [Cache] keeps files open and remembers what each address meant.
 //
 // What goes out: frames as [runtime.Frames] prints them, the addresses of
-// functions, their machine code, the offset of the goroutine id in the
-// runtime's g, and whether a function belongs to the standard library.
+// functions, their machine code, the points of a function that probes go on
+// ([Point]), how the program was linked, the offsets of fields in structs and how they
+// are known, the versions of modules, and whether a function belongs to the
+// standard library.
 //
 // What it refuses: files that are no Go program ([ErrNotGo]), Go programs of a
 // release, architecture or layout that it cannot read ([ErrUnsupported]), and

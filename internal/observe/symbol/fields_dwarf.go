@@ -16,6 +16,8 @@ const (
 	// maxDWARF limits what is decompressed of one section. The largest Go
 	// programs have some 100 MB.
 	maxDWARF = 1 << 29
+	// maxRatio limits by how much decompression may make it larger.
+	maxRatio = 16
 	// maxMatches limits how many places are looked at that hold the name of a
 	// struct, maxMembers how many fields a struct may have.
 	maxMatches = 1024
@@ -93,17 +95,13 @@ func readDebug(f *elf.File, name string) ([]byte, error) {
 	if s == nil {
 		return nil, nil
 	}
-	if s.Size > maxDWARF {
-		return nil, fmt.Errorf("%s has %d bytes", s.Name, s.Size)
+	// Compression saves two thirds or so: more than this is crafted.
+	if s.Size > maxDWARF || s.Size > maxRatio*s.FileSize+1<<16 {
+		return nil, fmt.Errorf("%s has %d bytes in %d", s.Name, s.Size, s.FileSize)
 	}
-	// Go's own compression saves half. A section that claims more than a
-	// crafted one can hold gets its memory as it is read.
-	if s.Size <= 16*s.FileSize {
-		data := make([]byte, s.Size)
-		_, err := io.ReadFull(s.Open(), data)
-		return data, err
-	}
-	return io.ReadAll(io.LimitReader(s.Open(), maxDWARF))
+	data := make([]byte, s.Size)
+	_, err := io.ReadFull(s.Open(), data)
+	return data, err
 }
 
 // find returns where a struct is described, nil when it is not.

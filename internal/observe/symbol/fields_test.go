@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -133,6 +134,14 @@ func fieldToolchains() []string {
 	return append(toolchains(), "go1.26.11")
 }
 
+// releaseName names a subtest: the empty toolchain is the one that runs it.
+func releaseName(toolchain string) string {
+	if toolchain == "" {
+		return runtime.Version()
+	}
+	return toolchain
+}
+
 // fieldVariants returns the ways to build with a toolchain. Layouts do not
 // depend on them, so the oldest and the newest stand for all.
 func fieldVariants(toolchain string) []variant {
@@ -157,7 +166,7 @@ func (v variant) buildFields(t *testing.T, toolchain string, flags []string, env
 func TestBinary_Field_tableSaysWhatTheCompilerDid(t *testing.T) {
 	for _, toolchain := range fieldToolchains() {
 		for _, v := range fieldVariants(toolchain) {
-			t.Run(toolchain+" "+v.name, func(t *testing.T) {
+			t.Run(releaseName(toolchain)+" "+v.name, func(t *testing.T) {
 				plain := v.buildFields(t, toolchain, nil)
 				stripped := v.buildFields(t, toolchain, []string{"-ldflags=-s -w"})
 				for _, path := range []string{plain, stripped} {
@@ -176,7 +185,7 @@ func TestBinary_Field_tableSaysWhatTheCompilerDid(t *testing.T) {
 
 func TestBinary_Field_ofAnotherArchitecture(t *testing.T) {
 	for _, toolchain := range slices.Compact([]string{toolchains()[0], ""}) {
-		t.Run(toolchain, func(t *testing.T) {
+		t.Run(releaseName(toolchain), func(t *testing.T) {
 			path := variant{}.buildFields(t, toolchain, nil, "GOARCH=arm64")
 			mustHave(t, checkFields(t, path, path, symbol.FromTable), "runtime.g", "runtime.m", "net/http.response")
 		})

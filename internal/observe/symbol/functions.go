@@ -25,9 +25,14 @@ type Function struct {
 	Assembly bool
 }
 
-// functionsAtOnce is how many functions are copied from the mapping between
-// two calls of the loop's body, which must not run shielded.
-const functionsAtOnce = 512
+const (
+	// functionsAtOnce is how many functions are copied from the mapping before
+	// the loop's body sees them: it must not run shielded.
+	functionsAtOnce = 512
+	// forgetAfter is after how many functions the memory that the pages of the
+	// file take is given back.
+	forgetAfter = 16 * functionsAtOnce
+)
 
 // Lookup returns the functions of the given names, exactly as the linker spells
 // them (see [Binary.Func]). Names that no function has are not in the result;
@@ -60,6 +65,9 @@ func (b *Binary) Functions() iter.Seq[Function] {
 				if !yield(f) {
 					return
 				}
+			}
+			if next%forgetAfter < functionsAtOnce {
+				b.forget()
 			}
 		}
 	}
@@ -96,10 +104,13 @@ func (t *table) lookup(names []string, found map[string]Function) {
 	if len(offs) == 0 {
 		return
 	}
-	lo, hi := offs[0].off, offs[len(offs)-1].off
+	var likely [1 << 12]bool // by the low bits of the name
+	for _, n := range offs {
+		likely[n.off%uint32(len(likely))] = true
+	}
 	for i := range t.nfunc {
 		f, ok := t.function(i)
-		if !ok || f.name() < lo || f.name() > hi {
+		if !ok || !likely[f.name()%uint32(len(likely))] {
 			continue
 		}
 		at, ok := slices.BinarySearchFunc(offs, f.name(), func(n named, off uint32) int { return int(int64(n.off) - int64(off)) })

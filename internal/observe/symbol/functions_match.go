@@ -8,9 +8,11 @@ import (
 
 // Match returns the functions whose name a pattern describes, in order of
 // address. In a pattern * stands for any text, slashes and dots included, and ?
-// for any one byte: "main.*", "net/http.(*conn).*" (where the * of the receiver
-// describes itself too). "[...]" stands for any type arguments. Everything else
-// stands for itself, and the whole name is described.
+// for any one byte: "main.*", "*.ServeHTTP". The * of a receiver, right after a
+// parenthesis, stands for itself, so that names need no quoting
+// ("net/http.(*conn).*"); "(*)" stands for any receiver that is a pointer, and
+// "[...]" for any type arguments. Everything else stands for itself, and the
+// whole name is described.
 //
 // The functions of wrappers are among them. The error says what is wrong with
 // the pattern: it is empty or longer than 4 KiB.
@@ -18,7 +20,7 @@ func (b *Binary) Match(pattern string) ([]Function, error) {
 	if pattern == "" || len(pattern) > maxName {
 		return nil, fmt.Errorf("pattern of %d bytes: want 1 to %d", len(pattern), maxName)
 	}
-	pattern = strings.ReplaceAll(pattern, "[...]", "[*]")
+	pattern = expand(pattern)
 	var found []Function
 	shielded(func() {
 		for i := range b.table.nfunc {
@@ -36,8 +38,14 @@ func (b *Binary) Match(pattern string) ([]Function, error) {
 }
 
 // MatchName reports whether a pattern describes a name; see [Binary.Match].
-func MatchName(pattern, name string) bool {
-	return matches(strings.ReplaceAll(pattern, "[...]", "[*]"), []byte(name))
+func MatchName(pattern, name string) bool { return matches(expand(pattern), []byte(name)) }
+
+// expand writes the abbreviations in a pattern out.
+func expand(pattern string) string {
+	if !strings.ContainsAny(pattern, "[(") {
+		return pattern
+	}
+	return strings.ReplaceAll(strings.ReplaceAll(pattern, "[...]", "[*]"), "(*)", "(**)")
 }
 
 // matches compares byte by byte and returns to the last * when that fails.
@@ -45,7 +53,7 @@ func matches(pattern string, name []byte) bool {
 	p, n, star, resume := 0, 0, -1, 0
 	for n < len(name) {
 		switch {
-		case p < len(pattern) && pattern[p] == '*':
+		case p < len(pattern) && pattern[p] == '*' && (p == 0 || pattern[p-1] != '('):
 			star, resume = p, n
 			p++
 		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == name[n]):

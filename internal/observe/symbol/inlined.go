@@ -82,6 +82,9 @@ func (in *Inlinings) read(callers int) {
 	byOff := make(map[uint32]*inlining)
 	s := inlineScan{t: t, steps: maxInlinedSteps}
 	for i := range t.nfunc {
+		if i%forgetAfter == forgetAfter-1 {
+			in.b.forget()
+		}
 		s.function(i, func(called uint32) {
 			e := byOff[called]
 			if e == nil {

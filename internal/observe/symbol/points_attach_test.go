@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"runtime"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -173,9 +173,9 @@ func findTrap(b *symbol.Binary) (symbol.Point, bool) {
 // goCommand returns the path of the go command.
 func goCommand(t testing.TB) string {
 	t.Helper()
-	path, err := filepath.EvalSymlinks(filepath.Join(runtime.GOROOT(), "bin", "go"))
+	out, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("go env GOROOT: %v", err)
 	}
-	return path
+	return filepath.Join(string(bytes.TrimSpace(out)), "bin", "go")
 }

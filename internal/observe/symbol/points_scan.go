@@ -13,8 +13,8 @@ func (c *Code) decode(off int) (instr, error) {
 	if isVector(rest) {
 		in.vector = true
 		in.Len, err = vectorLen(rest)
-	} else {
-		in.Inst, err = x86asm.Decode(rest, 64)
+	} else if in.Inst, err = x86asm.Decode(rest, 64); err == nil && in.Op == 0 {
+		err = errPrefix // of which x86asm makes an instruction
 	}
 	if err != nil || in.Len <= 0 || in.Len > len(rest) {
 		return in, c.refuse(off, "instruction at %+d is not decoded", off)

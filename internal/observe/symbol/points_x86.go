@@ -16,7 +16,10 @@ type instr struct {
 	vector bool   // VEX or EVEX encoded: only the length is known
 }
 
-var errVector = errors.New("no vector instruction")
+var (
+	errVector = errors.New("no vector instruction")
+	errPrefix = errors.New("a prefix without an instruction")
+)
 
 // direct reports whether the instruction is a jump, conditional jump or call to
 // an address that is part of it.
@@ -108,7 +111,7 @@ func (in *instr) emulated() bool {
 // traps do not count, and neither does a nop of five bytes.
 func (in *instr) steppable() bool {
 	code, _ := in.opcode()
-	if in.vector || len(code) == 0 || string(in.raw) == "\x0f\x1f\x44\x00\x00" {
+	if in.vector || len(code) == 0 || in.Op == x86asm.NOP && in.Len == 5 {
 		return false
 	}
 	switch op := code[0]; {

@@ -16,8 +16,8 @@
 // what it takes from other modules.
 //
 // What goes out: two Go files (zreleases.go, zfields.go), the same for the same
-// input. It takes ten seconds when everything is downloaded, and two minutes
-// when nothing is: 15 toolchains and 230 versions of modules.
+// input. It takes ten seconds when everything is downloaded, and four minutes
+// and 6 GB of disk when nothing is: 15 toolchains, 230 versions of modules.
 //
 // What it refuses: a wanted field that no version has, and a field whose offset
 // depends on more than the version: on the architecture, on cgo, on the race

@@ -12,7 +12,7 @@ import (
 
 // The types of testdata/src/shapes, for the compiler of the test.
 type (
-	leaf       struct{ a byte }
+	leaf       struct{ _ byte }
 	words      [2*wordCount + 1]uint16
 	box[T any] struct {
 		_     [0]*T
@@ -60,7 +60,7 @@ func TestWorld_offsets_areTheCompilers(t *testing.T) {
 	for name := range want {
 		w.fields = append(w.fields, name)
 	}
-	w.fields = append(w.fields, "nothing", "leaf.a", "flag.x")
+	w.fields = append(w.fields, "nothing", "leaf._", "flag.x")
 	for _, arch := range arches() {
 		got, err := shapesWorld(arch).offsets([]wanted{w})
 		if err != nil {

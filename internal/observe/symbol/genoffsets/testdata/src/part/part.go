@@ -1,7 +1,7 @@
 // Package part holds what package shapes takes from others.
 package part
 
-type Leaf struct{ a byte }
+type Leaf struct{ _ byte }
 
 type Handler interface{ Serve() }
 

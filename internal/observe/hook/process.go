@@ -1,0 +1,142 @@
+package hook
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/goshawk-io/goshawk/internal/observe/symbol"
+	"github.com/goshawk-io/goshawk/internal/observe/target"
+)
+
+// process is the target: the very process and the very file that it runs.
+type process struct {
+	pid    int
+	handle *os.File // a pidfd, readable once the process has ended
+	exe    *os.File
+	id     fileID
+	binary *symbol.Binary
+	bias   uint64
+}
+
+// fileID tells whether a process runs the same file still.
+type fileID struct {
+	dev, ino uint64
+}
+
+// openProcess opens a living Go process. Errors that are the caller's fault are
+// of type [*InputError].
+func openProcess(pid int) (*process, error) {
+	if pid <= 0 {
+		return nil, inputError("goshawk ps lists the Go processes", "PID %d: is not a process id", pid)
+	}
+	fd, err := unix.PidfdOpen(pid, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return nil, inputError("goshawk ps lists the Go processes", "PID %d: no such process", pid)
+	}
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) {
+		return nil, inputError("goshawk ps lists the Go processes", "PID %d: is a thread, not a process", pid)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("process %d: %w", pid, os.NewSyscallError("pidfd_open", err))
+	}
+	p := &process{pid: pid, handle: os.NewFile(uintptr(fd), fmt.Sprintf("process %d", pid))}
+	if err := p.open(); err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// open opens what the process runs. The file is the one that it was started
+// from, whatever its path leads to by now and in whichever mount namespace.
+func (p *process) open() error {
+	read, err := target.NewReader(target.ReaderOptions{}).ReadProcess(int32(p.pid))
+	switch {
+	case errors.Is(err, target.ErrKernelThread):
+		return inputError("goshawk ps lists the Go processes", "PID %d: is a thread of the kernel", p.pid)
+	case errors.Is(err, target.ErrGone):
+		return inputError("goshawk ps lists the Go processes", "PID %d: the process has ended", p.pid)
+	case err != nil:
+		return fmt.Errorf("process %d: %w", p.pid, err)
+	}
+	if p.exe, err = os.Open(fmt.Sprintf("/proc/%d/exe", p.pid)); err != nil {
+		return fmt.Errorf("process %d: %w", p.pid, err)
+	}
+	p.binary, err = symbol.OpenFile(p.exe)
+	switch {
+	case errors.Is(err, symbol.ErrNotGo):
+		return inputError("goshawk ps lists the Go processes", "PID %d: %s is not a Go program", p.pid, read.Exe)
+	case errors.Is(err, symbol.ErrUnsupported):
+		return inputError("Goshawk hooks programs of Go 1.20 and newer on amd64; goshawk ps shows the version", "PID %d: %s: %w", p.pid, read.Exe, err)
+	case err != nil:
+		return inputError("the file may be damaged; goshawk inspect tells more", "PID %d: %w", p.pid, err)
+	}
+	if p.id, err = identify(p.exe); err != nil {
+		return err
+	}
+	p.bias = p.binary.LoadBias(read.StartCode)
+	// What was read of the process is only of this file when no other one was
+	// executed in between.
+	again, err := target.NewReader(target.ReaderOptions{}).ReadProcess(int32(p.pid))
+	if err != nil || p.gone() || again.StartCode != read.StartCode || again.File != read.File {
+		return inputError("try again", "PID %d: the process ended or executed another program while it was looked at", p.pid)
+	}
+	return nil
+}
+
+func identify(f *os.File) (fileID, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return fileID{}, fmt.Errorf("stat %s: %w", f.Name(), err)
+	}
+	return fileID{st.Dev, st.Ino}, nil
+}
+
+// gone reports whether the process has ended.
+func (p *process) gone() bool {
+	poll := []unix.PollFd{{Fd: int32(p.handle.Fd()), Events: unix.POLLIN}}
+	n, err := unix.Poll(poll, 0)
+	return err == nil && n > 0
+}
+
+// runsOther reports whether the process has executed another file.
+func (p *process) runsOther() bool {
+	var st unix.Stat_t
+	if err := unix.Stat(fmt.Sprintf("/proc/%d/exe", p.pid), &st); err != nil {
+		return false
+	}
+	return fileID{st.Dev, st.Ino} != p.id
+}
+
+// Close frees what the process is held by. It does not touch the process.
+func (p *process) Close() error {
+	var errs []error
+	if p.binary != nil {
+		errs = append(errs, p.binary.Close())
+	}
+	if p.exe != nil {
+		errs = append(errs, p.exe.Close())
+	}
+	return errors.Join(append(errs, p.handle.Close())...)
+}
+
+// InputError is a fault of what the caller asked for: a process that cannot be
+// hooked, a function that is not there, a budget that is too small.
+type InputError struct {
+	err error
+	// Hint says what to do.
+	Hint string
+}
+
+func inputError(hint, format string, args ...any) error {
+	return &InputError{fmt.Errorf(format, args...), hint}
+}
+
+// Error says what is wrong and names the operand.
+func (e *InputError) Error() string { return e.err.Error() }
+
+// Unwrap returns the cause.
+func (e *InputError) Unwrap() error { return e.err }
