@@ -100,10 +100,10 @@ func ReadBuild(r io.ReaderAt) (*model.GoBuild, error) {
 }
 
 // Hookable reports whether the functions of a Go program can be found and
-// hooked: it runs on amd64 or arm64 and has a function table (pclntab) of a
-// known layout, which a stripped executable keeps. A nil build is not.
+// hooked: it runs on amd64 and has a function table (pclntab) of a known layout,
+// which a stripped executable keeps. A nil build is not.
 func Hookable(build *model.GoBuild) bool {
-	return build != nil && build.FuncTable && (build.Arch == "amd64" || build.Arch == "arm64")
+	return build != nil && build.FuncTable && build.Arch == "amd64"
 }
 
 // buildInfo returns the toolchain's version and the list of modules.
@@ -178,7 +178,6 @@ func (f *elfFile) findBuildInfo() (uint64, error) {
 				return s.off + uint64(at), nil
 			}
 		}
-		break
 	}
 	return 0, ErrNotGo
 }
