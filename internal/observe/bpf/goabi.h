@@ -4,7 +4,8 @@
 /*
  * Go's register-based calling convention (ABIInternal), at the entry of a
  * function and at its call sites: the n-th word of the arguments, the g of the
- * goroutine, the stack pointer. Results are in the same registers at a return.
+ * goroutine, the stack pointer, and at an entry where the function returns to.
+ * Results are in the same registers at a return.
  */
 #pragma once
 
@@ -20,6 +21,7 @@
 #define GO_WORD8(ctx) (ctx)->r11
 #define GO_G(ctx) (ctx)->r14
 #define GO_SP(ctx) (ctx)->sp
+#define GO_CALLER(ctx) go_word((ctx)->sp)
 #elif defined(__TARGET_ARCH_arm64)
 #define GO_WORD0(ctx) (ctx)->regs[0]
 #define GO_WORD1(ctx) (ctx)->regs[1]
@@ -32,6 +34,7 @@
 #define GO_WORD8(ctx) (ctx)->regs[8]
 #define GO_G(ctx) (ctx)->regs[28]
 #define GO_SP(ctx) (ctx)->sp
+#define GO_CALLER(ctx) (ctx)->regs[30]
 #endif
 
 /* go_string is a string's header, go_slice a slice's. */

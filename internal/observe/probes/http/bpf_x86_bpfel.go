@@ -45,23 +45,25 @@ type bpfHttpRecord struct {
 	Written     uint64
 	Length      int64
 	ErrorType   uint64
+	Caller      uint64
 	Layout      uint32
 	StackBytes  uint32
 	MethodBytes uint16
 	PathBytes   uint16
 	HostBytes   uint16
-	RouteBytes  uint16
+	RouteBytes  [4]uint16
 	RemoteBytes uint16
 	SchemeBytes uint16
 	Protocol    uint8
 	Tls         uint8
 	Panicked    uint8
-	Padding     uint8
+	RouteParts  uint8
+	Padding     [2]uint8
 	Method      [16]int8
 	Scheme      [8]int8
 	Remote      [64]int8
 	Host        [128]int8
-	Route       [256]int8
+	Route       [4][128]int8
 	Path        [256]int8
 	Stack       [64]uint64
 }

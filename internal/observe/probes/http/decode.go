@@ -22,17 +22,21 @@ type decoder struct {
 	event   model.Event
 	tallies *tallies
 	pcs     []uint64
+	trials  map[uint32]*trial
 }
 
+// trial is how the records fare of an executable whose layout is assumed.
+type trial struct{ fit, misfit uint64 }
+
 func newDecoder(host probe.Host) probe.Decoder {
-	return &decoder{host: host, schema: Schema(), tallies: newTallies(host)}
+	return &decoder{host: host, schema: Schema(), tallies: newTallies(host), trials: make(map[uint32]*trial)}
 }
 
 // stackOffset is where a record's stack begins: what follows is as long as the
 // stack is.
 const stackOffset = int(unsafe.Offsetof(bpfHttpRecord{}.Stack))
 
-var errRecord = errors.New("http record: its parts are longer than it is")
+var errRecord = errors.New("http record: its parts are longer than it is, or it ends before it begins")
 
 // view returns a record whose stack may be cut short.
 func view(record []byte) (*bpfHttpRecord, error) {
@@ -42,9 +46,9 @@ func view(record []byte) (*bpfHttpRecord, error) {
 	r := (*bpfHttpRecord)(unsafe.Pointer(unsafe.SliceData(record)))
 	switch {
 	case uintptr(unsafe.Pointer(r))%unsafe.Alignof(*r) != 0,
-		int(r.StackBytes) > len(record)-stackOffset, r.StackBytes%8 != 0,
+		r.End < r.Begin, int(r.StackBytes) > len(record)-stackOffset, r.StackBytes%8 != 0,
 		int(r.MethodBytes) > len(r.Method), int(r.PathBytes) > len(r.Path), int(r.HostBytes) > len(r.Host),
-		int(r.RouteBytes) > len(r.Route), int(r.RemoteBytes) > len(r.Remote), int(r.SchemeBytes) > len(r.Scheme):
+		int(r.RouteParts) > len(r.Route), int(slices.Max(r.RouteBytes[:])) > len(r.Route[0]), int(r.RemoteBytes) > len(r.Remote), int(r.SchemeBytes) > len(r.Scheme):
 		return nil, errRecord
 	}
 	return r, nil
@@ -55,11 +59,10 @@ func (d *decoder) Decode(record []byte, emit func(*model.Event)) error {
 	if err != nil {
 		return err
 	}
-	if err := plausible(r); err != nil {
-		if at, ok := d.host.Attached(r.Layout); ok && at.Assumed != "" {
-			d.host.Refute(r.Layout, fmt.Errorf("the layout of %s does not fit: %w", at.Assumed, err))
+	if at, ok := d.host.Attached(r.Layout); ok && at.Assumed != "" {
+		if err := d.try(r, at.Assumed); err != nil {
+			return err
 		}
-		return err
 	}
 	process := d.process(r.Key.Tgid, r.Start)
 	d.tallies.learn(r, process)
@@ -78,6 +81,27 @@ func (d *decoder) process(pid uint32, start uint64) *model.Process {
 	return &model.Process{ID: id}
 }
 
+// try checks a record of an executable whose layout is assumed, and refutes the
+// layout when most do not fit: a handler may have changed a request into
+// something odd, or a server far away have answered with it.
+func (d *decoder) try(r *bpfHttpRecord, assumed string) error {
+	t, ok := d.trials[r.Layout]
+	if !ok {
+		t = &trial{}
+		d.trials[r.Layout] = t
+	}
+	err := plausible(r)
+	if err == nil {
+		t.fit++
+		return nil
+	}
+	t.misfit++
+	if t.misfit > t.fit {
+		d.host.Refute(r.Layout, fmt.Errorf("the layout of %s does not fit: %w", assumed, err))
+	}
+	return err
+}
+
 // plausible reports what of a record cannot be of a request. It finds out when
 // the programs read structs of another layout than they think.
 func plausible(r *bpfHttpRecord) error {
@@ -93,8 +117,6 @@ func plausible(r *bpfHttpRecord) error {
 		return fmt.Errorf("http record: status %d", status)
 	case r.Protocol > 3:
 		return fmt.Errorf("http record: protocol version %d", r.Protocol)
-	case r.End < r.Begin:
-		return fmt.Errorf("http record: it ends %d ns before it begins", r.Begin-r.End)
 	}
 	return nil
 }
@@ -123,9 +145,12 @@ func (d *decoder) fill(r *bpfHttpRecord, p *model.Process) {
 	if r.Tls != 0 {
 		v[fieldScheme] = model.StringValue("https")
 	}
-	v[fieldProtocol] = model.StringValue("1.1")
-	if r.Protocol >= 2 {
-		v[fieldProtocol] = model.StringValue(strconv.Itoa(int(r.Protocol)))
+	// What a client's request says of the version means nothing.
+	if bpfRole(r.Key.Role) == bpfRoleROLE_SERVER {
+		v[fieldProtocol] = model.StringValue("1.1")
+		if r.Protocol >= 2 {
+			v[fieldProtocol] = model.StringValue(strconv.Itoa(int(r.Protocol)))
+		}
 	}
 	if r.Length >= 0 {
 		v[fieldRequestSize] = model.IntValue(r.Length)
@@ -185,13 +210,18 @@ func (d *decoder) setRoute(v []model.Value, r *bpfHttpRecord) {
 	}
 }
 
-// routeText returns a pattern without the method and the host that it may
-// begin with.
-func routeText(pattern string) string {
-	if i := strings.IndexByte(pattern, '/'); i > 0 {
-		return pattern[i:]
+// routeText returns the route of which a record has the parts: a router within
+// a router goes on where the outer one has an asterisk. A pattern may begin with
+// a method and a host, which are no part of the route.
+func routeText(r *bpfHttpRecord) string {
+	var text string
+	for i := range int(r.RouteParts) {
+		text = strings.TrimSuffix(strings.TrimSuffix(text, "*"), "/") + string(probe.Bytes(r.Route[i][:r.RouteBytes[i]]))
 	}
-	return pattern
+	if i := strings.IndexByte(text, '/'); i > 0 {
+		return text[i:]
+	}
+	return text
 }
 
 func setPeers(v []model.Value, r *bpfHttpRecord) {
@@ -232,6 +262,9 @@ func (d *decoder) setStack(e *model.Event, r *bpfHttpRecord) {
 	}
 	b := at.Program.Binary()
 	d.pcs = append(d.pcs[:0], r.Stack[:r.StackBytes/8]...)
+	if r.Caller != 0 && (len(d.pcs) < 2 || d.pcs[1] != r.Caller) {
+		d.pcs = slices.Insert(d.pcs, 1, r.Caller)
+	}
 	e.Stack = at.Program.AppendStack(e.Stack, d.pcs, b.LoadBias(r.Code))
 	i := slices.IndexFunc(e.Stack, func(f model.Frame) bool { return !b.StdLib(f.Func) })
 	if i < 0 {
@@ -244,8 +277,8 @@ func (d *decoder) setStack(e *model.Event, r *bpfHttpRecord) {
 
 // Tick emits what was counted since the last one.
 func (d *decoder) Tick(_ time.Duration, _ uint64, emit func(*model.Event)) {
-	d.tallies.emit(time.Now(), emit)
+	d.tallies.emit(time.Now(), false, emit)
 }
 
 // Flush emits what was counted last.
-func (d *decoder) Flush(emit func(*model.Event)) { d.tallies.emit(time.Now(), emit) }
+func (d *decoder) Flush(emit func(*model.Event)) { d.tallies.emit(time.Now(), true, emit) }

@@ -126,80 +126,99 @@ static __always_inline bool pattern_of(u64 request, struct layout *l, struct go_
 	return bpf_probe_read_user(s, sizeof(*s), (void *)at) == 0 && s->data && s->len;
 }
 
-/* holder_route asks what a router kept the route in, as long as it is for the
- * same request: routers use their contexts again. */
-static __always_inline bool holder_route(struct request *r, struct layout *l, struct go_string *s)
-{
-	u64 at;
+/* route_text is where the parts of a route's text are. */
+struct route_text {
+	u64 parts;
+	struct go_string part[ROUTE_PARTS];
+};
 
+static __always_inline bool one_part(struct route_text *text, u64 at)
+{
+	struct go_string *s = &text->part[0];
+
+	text->parts = 1;
+	return bpf_probe_read_user(s, sizeof(*s), (void *)at) == 0 && s->data && s->len;
+}
+
+/* chi_route reads the patterns of chi's routers, the outermost first, each of
+ * which added its own. */
+static __always_inline bool chi_route(struct request *r, struct layout *l, struct route_text *text)
+{
+	struct go_slice patterns = {};
+
+	if (l->chi_patterns == ABSENT ||
+	    bpf_probe_read_user(&patterns, sizeof(patterns), (void *)(r->holder + l->chi_patterns)) != 0)
+		return false;
+	if (!patterns.len || patterns.len > 64)
+		return false;
+	text->parts = patterns.len < ROUTE_PARTS ? patterns.len : ROUTE_PARTS;
+	return bpf_probe_read_user(text->part, text->parts * sizeof(struct go_string), (void *)patterns.data) == 0;
+}
+
+/* holder_route asks what a router kept the route in, as long as it is for a
+ * request: routers use their contexts again. */
+static __always_inline bool holder_route(struct request *r, struct layout *l, struct route_text *text)
+{
 	switch (r->router) {
 	case ROUTER_MUX:
 		/* A copy of the request, which a middleware made: it has the header
 		 * of the original. */
-		if (go_word(r->holder + l->request_header) != go_word(r->pointer + l->request_header))
-			return false;
-		return pattern_of(r->holder, l, s);
-	case ROUTER_CHI: {
-		struct go_slice patterns = {};
-
-		if (l->chi_patterns == ABSENT ||
-		    bpf_probe_read_user(&patterns, sizeof(patterns), (void *)(r->holder + l->chi_patterns)) != 0)
-			return false;
-		/* Each router that was passed added its part; the last tells the
-		 * most. */
-		if (!patterns.len || patterns.len > 16)
-			return false;
-		at = patterns.data + (patterns.len - 1) * sizeof(struct go_string);
-		break;
-	}
+		text->parts = 1;
+		return go_word(r->holder + l->request_header) == go_word(r->pointer + l->request_header) &&
+		       pattern_of(r->holder, l, &text->part[0]);
+	case ROUTER_CHI:
+		return chi_route(r, l, text);
 	case ROUTER_GIN:
-		if (l->gin_path == ABSENT || go_word(r->holder + l->gin_request) == 0)
-			return false;
-		at = r->holder + l->gin_path;
-		break;
+		return l->gin_path != ABSENT && go_word(r->holder + l->gin_request) && one_part(text, r->holder + l->gin_path);
 	case ROUTER_ECHO:
-		if (l->echo_path == ABSENT || go_word(r->holder + l->echo_request) == 0)
-			return false;
-		at = r->holder + l->echo_path;
-		break;
+		return l->echo_path != ABSENT && go_word(r->holder + l->echo_request) && one_part(text, r->holder + l->echo_path);
 	case ROUTER_GORILLA:
-		if (l->gorilla_template == ABSENT)
-			return false;
-		at = r->holder + l->gorilla_template;
-		break;
-	default:
-		return false;
+		return l->gorilla_template != ABSENT && one_part(text, r->holder + l->gorilla_template);
 	}
-	return bpf_probe_read_user(s, sizeof(*s), (void *)at) == 0 && s->data && s->len;
+	return false;
+}
+
+/* own_route is the route that the request itself has. */
+static __always_inline bool own_route(struct request *r, struct layout *l, struct route_text *text)
+{
+	text->parts = 1;
+	return pattern_of(r->pointer, l, &text->part[0]);
+}
+
+/* within_limit reports whether route is one of the first that owner has, a
+ * process or its hosts: what is unbounded must not fill the series. */
+static __always_inline bool within_limit(u32 owner, u64 route)
+{
+	struct goroutine id = {.g = route, .tgid = owner};
+	u64 one = 1, *known;
+	u8 seen = 1;
+
+	if (bpf_map_lookup_elem(&known_templates, &id))
+		return true;
+	known = bpf_map_lookup_elem(&templates, &owner);
+	if (known && *known >= template_limit)
+		return false;
+	if (known)
+		__sync_fetch_and_add(known, 1);
+	else
+		bpf_map_update_elem(&templates, &owner, &one, BPF_ANY);
+	bpf_map_update_elem(&known_templates, &id, &seen, BPF_ANY);
+	return true;
 }
 
 /* template_route finds the route of a path that no router told one of. */
 static __always_inline void template_route(struct series_key *k, u64 request, struct layout *l)
 {
 	char path[TEMPLATE_BYTES];
-	struct goroutine id = {.tgid = k->tgid};
 	u64 url = go_word(request + l->request_url);
-	u64 one = 1, *known;
-	u32 len;
-	u8 seen = 1;
+	u32 len = GO_PREFIX(path, TEMPLATE_BYTES, url + l->url_path);
 
-	len = GO_PREFIX(path, TEMPLATE_BYTES, url + l->url_path);
 	k->route = text_hash(path, len, false);
 	k->route_kind = ROUTE_TEMPLATE;
-	id.g = k->route;
-	if (bpf_map_lookup_elem(&known_templates, &id))
+	if (within_limit(k->tgid, k->route))
 		return;
-	known = bpf_map_lookup_elem(&templates, &k->tgid);
-	if (known && *known >= template_limit) {
-		k->route = 0;
-		k->route_kind = ROUTE_OTHER;
-		return;
-	}
-	if (known)
-		__sync_fetch_and_add(known, 1);
-	else
-		bpf_map_update_elem(&templates, &k->tgid, &one, BPF_ANY);
-	bpf_map_update_elem(&known_templates, &id, &seen, BPF_ANY);
+	k->route = 0;
+	k->route_kind = ROUTE_OTHER;
 }
 
 /* count_mux counts how the point at ServeMux fares: it is of use where it led
@@ -218,27 +237,30 @@ static __always_inline void count_mux(struct request *r, u8 by, bool found)
 		use->idle++;
 }
 
-static __always_inline void find_route(struct series_key *k, struct request *r, struct layout *l, struct go_string *text)
+static __always_inline void find_route(struct series_key *k, struct request *r, struct layout *l, struct route_text *text)
 {
 	bool found = false;
 	u8 by = ROUTER_NONE;
 
-	if (r->router <= ROUTER_MUX)
-		found = pattern_of(r->pointer, l, text);
-	if (!found && r->holder) {
+	/* A mux that was given a copy of the request is below one that was given
+	 * the request itself, and tells more. */
+	if (r->holder) {
 		found = holder_route(r, l, text);
 		by = found ? r->router : ROUTER_NONE;
 	}
-	if (!found && r->router > ROUTER_MUX)
-		found = pattern_of(r->pointer, l, text);
+	if (!found)
+		found = own_route(r, l, text);
 	if (found) {
 		count_mux(r, by, true);
 		/* The texts of routes are made once and stay where they are. */
-		k->route = text->data ^ text->len << 48;
+		k->route = FNV_OFFSET;
+		for (int i = 0; i < ROUTE_PARTS; i++)
+			if (i < text->parts)
+				k->route = (k->route ^ text->part[i].data ^ text->part[i].len << 48) * FNV_PRIME;
 		k->route_kind = ROUTE_TEXT;
 		return;
 	}
-	text->len = 0;
+	text->parts = 0;
 	if (k->status == 404 || k->status == 405)
 		return;
 	count_mux(r, ROUTER_NONE, false);
@@ -318,10 +340,10 @@ static __always_inline void fill_message(struct http_record *e, u64 request, str
 
 	e->method_bytes = GO_TEXT(e->method, METHOD_BYTES, request + l->request_method);
 	e->path_bytes = GO_TEXT(e->path, PATH_BYTES, url + l->url_path);
-	e->host_bytes = GO_TEXT(e->host, HOST_BYTES, request + l->request_host);
 	e->length = go_word(request + l->request_length);
 	e->protocol = go_word(request + l->request_proto);
 	if (e->key.role == ROLE_SERVER) {
+		e->host_bytes = GO_TEXT(e->host, HOST_BYTES, request + l->request_host);
 		e->remote_bytes = GO_TEXT(e->remote, REMOTE_BYTES, request + l->request_remote);
 		e->tls = go_word(request + l->request_tls) != 0;
 		e->scheme_bytes = 0;
@@ -329,8 +351,8 @@ static __always_inline void fill_message(struct http_record *e, u64 request, str
 	}
 	e->remote_bytes = 0;
 	e->scheme_bytes = GO_TEXT(e->scheme, SCHEME_BYTES, url + l->url_scheme);
-	if (!e->host_bytes)
-		e->host_bytes = GO_TEXT(e->host, HOST_BYTES, url + l->url_host);
+	/* Not the request's own host: a proxy sets that to what its client asked. */
+	e->host_bytes = GO_TEXT(e->host, HOST_BYTES, url + l->url_host);
 	e->tls = e->scheme_bytes == 5;
 }
 
@@ -349,18 +371,25 @@ static __always_inline void fill_context(struct http_record *e, struct trace_con
 }
 
 /* fill_request fills in a request that was served. */
-static __always_inline void fill_request(struct http_record *e, struct request *r, struct layout *l, struct go_string *text, u64 written)
+static __always_inline void fill_request(struct http_record *e, struct request *r, struct layout *l, struct route_text *text, u64 written)
 {
-	u64 n = text->len < ROUTE_BYTES ? text->len : ROUTE_BYTES - 1;
-
 	fill_context(e, &r->context, r->goid, r->layout);
 	fill_message(e, r->pointer, l);
 	e->begin = r->begin;
 	e->written = written;
 	e->panicked = r->panicked;
-	n &= ROUTE_BYTES - 1;
-	if (n && bpf_probe_read_user(e->route, n, (void *)text->data) == 0)
-		e->route_bytes = n;
+	e->route_parts = text->parts;
+	for (int i = 0; i < ROUTE_PARTS; i++) {
+		u64 n = text->part[i].len;
+
+		e->route_bytes[i] = 0;
+		if (i >= text->parts)
+			continue;
+		if (n > ROUTE_PART_BYTES)
+			n = ROUTE_PART_BYTES;
+		if (bpf_probe_read_user(e->route[i], n, (void *)text->part[i].data) == 0)
+			e->route_bytes[i] = n;
+	}
 }
 
 /* new_record reserves a record in the ring; one with a stack is longer. */
@@ -378,9 +407,11 @@ static __always_inline struct http_record *new_record(struct series_key *k, bool
 		return 0;
 	}
 	e->key = *k;
-	e->route_bytes = e->stack_bytes = 0;
+	e->route_parts = 0;
+	e->stack_bytes = 0;
 	e->error_type = e->written = 0;
 	e->panicked = 0;
+	e->caller = 0;
 	return e;
 }
 
@@ -397,7 +428,7 @@ static __always_inline void submit(struct http_record *e, struct tally *s, u64 n
 static __always_inline void close_request(struct goroutine *id, struct request *r, struct layout *l, u16 status, u8 outcome, u64 written)
 {
 	u64 now = bpf_ktime_get_boot_ns(), took = now - r->begin;
-	struct go_string text = {};
+	struct route_text text = {};
 	struct series_key k = {};
 	struct panic *p = 0;
 	struct http_record *e;
@@ -429,6 +460,7 @@ static __always_inline void close_request(struct goroutine *id, struct request *
 			return;
 		__builtin_memcpy(e->stack, p->stack, sizeof(e->stack));
 		e->stack_bytes = p->bytes;
+		e->caller = p->caller;
 		fill_request(e, r, l, &text, written);
 		submit(e, s, now);
 	} else {
@@ -638,6 +670,7 @@ int http_panic(struct pt_regs *ctx)
 		return 0;
 	n = bpf_get_stack(ctx, p->stack, sizeof(p->stack), BPF_F_USER_STACK);
 	p->bytes = n < 0 ? 0 : n;
+	p->caller = GO_CALLER(ctx);
 	return 0;
 }
 
@@ -858,6 +891,9 @@ static __always_inline void host_route(struct series_key *k, u64 url, struct lay
 
 	k->route = text_hash(host, len, true);
 	k->route_kind = ROUTE_HOST;
+	/* A crawler asks any number of hosts. */
+	if (!within_limit(k->tgid | OF_HOSTS, k->route))
+		k->route = 0;
 }
 
 static __always_inline void close_call(struct goroutine *id, struct call *c, struct layout *l, u64 reply, u64 error)

@@ -7,7 +7,8 @@
 
 #define PATH_BYTES 256
 #define HOST_BYTES 128
-#define ROUTE_BYTES 256
+#define ROUTE_PARTS 4
+#define ROUTE_PART_BYTES 128
 #define METHOD_BYTES 16
 #define REMOTE_BYTES 64
 #define SCHEME_BYTES 8
@@ -94,23 +95,26 @@ struct http_record {
 	u64 written;
 	s64 length; /* of the request's body, -1 when it does not say */
 	u64 error_type; /* the address of the Go type of a client's error */
+	u64 caller; /* of gopanic; the stack may lack it */
 	u32 layout;
 	u32 stack_bytes;
 	u16 method_bytes;
 	u16 path_bytes;
 	u16 host_bytes;
-	u16 route_bytes;
+	u16 route_bytes[ROUTE_PARTS];
 	u16 remote_bytes;
 	u16 scheme_bytes;
 	u8 protocol;
 	u8 tls;
 	u8 panicked;
-	u8 padding;
+	u8 route_parts;
+	u8 padding[2];
 	char method[METHOD_BYTES];
 	char scheme[SCHEME_BYTES];
 	char remote[REMOTE_BYTES];
 	char host[HOST_BYTES];
-	char route[ROUTE_BYTES];
+	/* A router within a router has a route of several parts. */
+	char route[ROUTE_PARTS][ROUTE_PART_BYTES];
 	char path[PATH_BYTES];
 	u64 stack[STACK_FRAMES];
 };

@@ -44,7 +44,10 @@ struct {
 	__type(value, u64);
 } slow SEC(".maps");
 
-/* templates holds how many path templates each process has. */
+/* templates holds how many path templates each process has, and with OF_HOSTS
+ * how many hosts it asks. */
+#define OF_HOSTS (1U << 31)
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
@@ -112,9 +115,13 @@ struct {
 	__type(value, struct call);
 } calls SEC(".maps");
 
-/* panic is where a goroutine that serves a request panicked first. */
+/* panic is where a goroutine that serves a request panicked last. The kernel
+ * walks the stack by frame pointers. At the entry of a function it takes the one
+ * of the caller for that of the function, and so leaves out the caller, before
+ * Linux 6.12 and where the point is not at the push of the frame pointer. */
 struct panic {
 	u64 bytes;
+	u64 caller;
 	u64 stack[STACK_FRAMES];
 };
 

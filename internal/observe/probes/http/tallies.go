@@ -20,6 +20,8 @@ const (
 	slowEvery = 30 * time.Second
 	// slowQuantile is which part of the requests of a series is not slow.
 	slowQuantile = 0.99
+	// other is the name of all routes, or hosts, past the limit.
+	other = "(other)"
 )
 
 // tallies reads what the programs counted and emits the differences.
@@ -80,20 +82,26 @@ func (t *tallies) learn(r *bpfHttpRecord, p *model.Process) {
 		t.owners[r.Key.Tgid] = &owner{process: p}
 	}
 	k := routeKey{r.Key.Route, r.Key.Tgid, r.Key.RouteKind}
-	if _, ok := t.routes[k]; ok {
+	kind := bpfRouteKind(r.Key.RouteKind)
+	// Where a text was there may be another one by now: a process can execute
+	// another program.
+	if name, ok := t.routes[k]; ok && (kind != bpfRouteKindROUTE_TEXT || name.text == routeText(r)) {
 		return
 	}
-	switch bpfRouteKind(r.Key.RouteKind) {
+	switch kind {
 	case bpfRouteKindROUTE_TEXT:
-		if r.RouteBytes > 0 {
-			t.routes[k] = routeName{routeText(string(probe.Bytes(r.Route[:r.RouteBytes]))), fieldRoute}
+		if text := routeText(r); text != "" {
+			t.routes[k] = routeName{text, fieldRoute}
 		}
 	case bpfRouteKindROUTE_TEMPLATE:
 		t.routes[k] = routeName{template(string(probe.Bytes(r.Path[:r.PathBytes]))), fieldTemplate}
 	case bpfRouteKindROUTE_OTHER:
-		t.routes[k] = routeName{"(other)", fieldTemplate}
+		t.routes[k] = routeName{other, fieldTemplate}
 	case bpfRouteKindROUTE_HOST:
 		host, _ := splitPort(string(probe.Bytes(r.Host[:r.HostBytes])))
+		if r.Key.Route == 0 {
+			host = other
+		}
 		t.routes[k] = routeName{host, fieldServerAddress}
 	}
 }
@@ -116,12 +124,16 @@ func (t *tallies) named(k *bpfSeriesKey) bool {
 	return ok
 }
 
-// emit reads all series and emits what they counted since the last reading.
-func (t *tallies) emit(now time.Time, emit func(*model.Event)) {
+// emit reads all series and emits what they counted since the last reading. The
+// last reading of all holds nothing back.
+func (t *tallies) emit(now time.Time, last bool, emit func(*model.Event)) {
 	var key bpfSeriesKey
 	var perCPU []bpfTally
 	all := t.host.Object.Maps["series"].Iterate()
 	for all.Next(&key, &perCPU) {
+		if !last && t.hold(&key) {
+			continue
+		}
 		t.count(key, perCPU, now, emit)
 	}
 	if err := all.Err(); err != nil && !errors.Is(err, ebpf.ErrIterationAborted) {
@@ -135,13 +147,31 @@ func (t *tallies) emit(now time.Time, emit func(*model.Event)) {
 	t.forget()
 }
 
-// count adds up what the CPUs counted in one series and emits the difference.
-func (t *tallies) count(key bpfSeriesKey, perCPU []bpfTally, now time.Time, emit func(*model.Event)) {
-	c, ok := t.series[key]
+// known returns what is known of a series.
+func (t *tallies) known(key *bpfSeriesKey) *counted {
+	c, ok := t.series[*key]
 	if !ok {
 		c = &counted{}
-		t.series[key] = c
+		t.series[*key] = c
 	}
+	return c
+}
+
+// hold reports whether a series waits for the record that names it.
+func (t *tallies) hold(key *bpfSeriesKey) bool {
+	c := t.known(key)
+	if t.named(key) || c.held >= nameAfter {
+		return false
+	}
+	if c.held++; c.held == 1 {
+		c.since = t.last
+	}
+	return true
+}
+
+// count adds up what the CPUs counted in one series and emits the difference.
+func (t *tallies) count(key bpfSeriesKey, perCPU []bpfTally, now time.Time, emit func(*model.Event)) {
+	c := t.known(&key)
 	var sum, longest uint64
 	clear(t.buckets)
 	for i := range perCPU {
@@ -151,12 +181,6 @@ func (t *tallies) count(key bpfSeriesKey, perCPU []bpfTally, now time.Time, emit
 		for b, n := range one.Buckets {
 			t.buckets[b] += uint64(n)
 		}
-	}
-	if !t.named(&key) && c.held < nameAfter {
-		if c.held++; c.held == 1 {
-			c.since = t.last
-		}
-		return
 	}
 	var n uint64
 	for b, total := range t.buckets {

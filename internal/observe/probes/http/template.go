@@ -46,7 +46,7 @@ func isIdentifier(segment string) bool {
 			hex++
 		case 'a' <= c && c <= 'f', 'A' <= c && c <= 'F', c == '-':
 			hex++
-		case c == '@', c == '%', c == '=', c >= 0x80:
+		case c == '@', c == '%', c == '=', c == '{', c >= 0x80:
 			marks++
 		}
 	}

@@ -70,7 +70,7 @@ static long template_step(u32 i, void *arg)
 		w->hex++;
 	} else if ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == '-') {
 		w->hex++;
-	} else if (c == '@' || c == '%' || c == '=' || c >= 0x80) {
+	} else if (c == '@' || c == '%' || c == '=' || c == '{' || c >= 0x80) {
 		w->marks++;
 	}
 	return 0;
