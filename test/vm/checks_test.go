@@ -31,6 +31,9 @@ func checkRuns(t *testing.T, steps map[string]step, memory bool) {
 	tcp := steps["tcp"]
 	checkExit(t, tcp, exitInterrupted)
 	checkConnections(t, tcp)
+	requests := steps["http"]
+	checkExit(t, requests, exitInterrupted)
+	checkRequests(t, requests)
 
 	up := steps["up"]
 	checkExit(t, up, exitOK)
@@ -42,7 +45,7 @@ func checkRefuses(t *testing.T, steps map[string]step) {
 	t.Helper()
 	checkExit(t, steps["version"], exitOK)
 	checkHint(t, steps["not-root"], "hint: run as root")
-	for _, name := range []string{"watch", "duration", "tcp", "up"} {
+	for _, name := range []string{"watch", "duration", "tcp", "http", "up"} {
 		checkExit(t, steps[name], exitUnsupported)
 		if stderr := steps[name].Stderr; !strings.Contains(stderr, "error: ") || !strings.Contains(stderr, "hint: ") {
 			t.Errorf("%s: no error and hint on stderr:\n%s", name, stderr)
@@ -71,6 +74,8 @@ type event struct {
 	Service    string                  `json:"service"`
 	DurationNS int64                   `json:"duration_ns"`
 	TraceID    string                  `json:"trace_id"`
+	SpanID     string                  `json:"span_id"`
+	ParentID   string                  `json:"parent_span_id"`
 	Goroutine  uint64                  `json:"goroutine_id"`
 	Attributes map[string]any          `json:"attributes"`
 	Stack      []struct{ Func string } `json:"stack"`
@@ -271,6 +276,39 @@ func checkConnections(t *testing.T, s step) {
 		}) {
 			t.Errorf("tcp: no connection to port %d that was %s, in\n%s", port, outcome, s.Stdout)
 		}
+	}
+}
+
+// checkRequests wants the request that ran a command, that command, and the
+// call of which the request is the other end; and the one that panicked.
+func checkRequests(t *testing.T, s step) {
+	t.Helper()
+	events := decode[event](t, s.Stdout)
+	if strings.Contains(s.Stderr, "part of a probe is off") || !strings.HasSuffix(lastLine(s.Stderr), " lost=0") {
+		t.Errorf("http: %s", s.Stderr)
+	}
+	find := func(what string, is func(*event) bool) event {
+		i := slices.IndexFunc(events, func(e event) bool { return is(&e) })
+		if i < 0 {
+			t.Errorf("http: no %s, in\n%s", what, s.Stdout)
+			return event{}
+		}
+		return events[i]
+	}
+	served := find("request", func(e *event) bool {
+		return e.text("http.route") == "/run/{word}" && e.text("goshawk.role") == "server" && e.number("http.response.status_code") == 200
+	})
+	find("command of the request", func(e *event) bool {
+		return e.args() == "[/bin/true word]" && e.TraceID == served.TraceID && e.ParentID == served.SpanID && served.SpanID != ""
+	})
+	find("call", func(e *event) bool {
+		return e.text("goshawk.role") == "client" && e.text("url.path") == "/run/word" && e.number("http.response.status_code") == 200
+	})
+	panicked := find("panic", func(e *event) bool {
+		return e.text("goshawk.http.outcome") == "panic" && e.text("http.route") == "/panic"
+	})
+	if !slices.ContainsFunc(panicked.Stack, func(f struct{ Func string }) bool { return strings.HasPrefix(f.Func, "main.requests.") }) {
+		t.Errorf("http: the panic's stack is %v", panicked.Stack)
 	}
 }
 

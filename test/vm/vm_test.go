@@ -48,7 +48,7 @@ func TestKernels(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("\n| kernel | boot | attach exec | exec | tcp |\n|---|---|---|---|---|\n%s", strings.Join(rows, "\n"))
+	t.Logf("\n| kernel | boot | attach exec | exec | tcp | http |\n|---|---|---|---|---|---|\n%s", strings.Join(rows, "\n"))
 }
 
 // tool returns the path of a program that test/vm/packages installs. Who sets
@@ -108,8 +108,8 @@ func atLeast(t *testing.T, release, version string) bool {
 func row(release string, steps map[string]step) string {
 	boot, _, _ := strings.Cut(steps["boot"].Stderr, " ")
 	watch := steps["watch"]
-	return fmt.Sprintf("| %s | %s s | %.1f s | %s | %s |", release, boot, float64(watch.ReadyNS)/1e9,
-		lastLine(watch.Stderr), lastLine(steps["tcp"].Stderr))
+	return fmt.Sprintf("| %s | %s s | %.1f s | %s | %s | %s |", release, boot, float64(watch.ReadyNS)/1e9,
+		lastLine(watch.Stderr), lastLine(steps["tcp"].Stderr), lastLine(steps["http"].Stderr))
 }
 
 func lastLine(text string) string {

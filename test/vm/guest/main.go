@@ -17,6 +17,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -94,7 +96,7 @@ func run() error {
 	if err := say(Step{Name: "boot", Stdout: string(release), Stderr: string(uptime)}); err != nil {
 		return err
 	}
-	steps := []func() Step{version, notRoot, watch, duration, tcp, up, noBTF}
+	steps := []func() Step{version, notRoot, watch, duration, tcp, requests, up, noBTF}
 	for _, step := range steps {
 		if err := say(step()); err != nil {
 			return err
@@ -179,6 +181,32 @@ func tcp() Step {
 		_, err := await("http://127.0.0.1:8080/", server.Process.Pid)
 		http.DefaultClient.CloseIdleConnections()
 		return errors.Join(err, server.Process.Kill(), ended(server.Wait()))
+	})
+}
+
+// requests watches the requests that this program serves and makes: one that
+// runs a command from a goroutine, one that panics.
+func requests() Step {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /run/{word}", func(w http.ResponseWriter, r *http.Request) {
+		done := make(chan error)
+		go func() { done <- exec.Command("/bin/true", r.PathValue("word")).Run() }()
+		if err := <-done; err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
+	})
+	mux.HandleFunc("/panic", func(http.ResponseWriter, *http.Request) { panic("on purpose") })
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return Step{Name: "http", Exit: -1, Stderr: err.Error()}
+	}
+	server := &http.Server{Handler: mux, ErrorLog: log.New(io.Discard, "", 0)}
+	go func() { _ = server.Serve(listener) }()
+	defer server.Close()
+	return during("http", exec.Command(goshawk, "watch", "http", "--json"), func(*Step) error {
+		_, err := get("http://" + listener.Addr().String() + "/run/word")
+		_, _ = get("http://" + listener.Addr().String() + "/panic")
+		return err
 	})
 }
 

@@ -46,7 +46,7 @@ func view(record []byte) (*bpfHttpRecord, error) {
 	r := (*bpfHttpRecord)(unsafe.Pointer(unsafe.SliceData(record)))
 	switch {
 	case uintptr(unsafe.Pointer(r))%unsafe.Alignof(*r) != 0,
-		r.End < r.Begin, int(r.StackBytes) > len(record)-stackOffset, r.StackBytes%8 != 0,
+		int64(r.End-r.Begin) < 0, int(r.StackBytes) > min(len(record)-stackOffset, 8*len(r.Stack)), r.StackBytes%8 != 0,
 		int(r.MethodBytes) > len(r.Method), int(r.PathBytes) > len(r.Path), int(r.HostBytes) > len(r.Host),
 		int(r.RouteParts) > len(r.Route), int(slices.Max(r.RouteBytes[:])) > len(r.Route[0]), int(r.RemoteBytes) > len(r.Remote), int(r.SchemeBytes) > len(r.Scheme):
 		return nil, errRecord

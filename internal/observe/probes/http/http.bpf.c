@@ -209,11 +209,9 @@ static __always_inline bool within_limit(u32 owner, u64 route)
 /* template_route finds the route of a path that no router told one of. */
 static __always_inline void template_route(struct series_key *k, u64 request, struct layout *l)
 {
-	char path[TEMPLATE_BYTES];
 	u64 url = go_word(request + l->request_url);
-	u32 len = GO_PREFIX(path, TEMPLATE_BYTES, url + l->url_path);
 
-	k->route = text_hash(path, len, false);
+	k->route = hash_string(url + l->url_path, false);
 	k->route_kind = ROUTE_TEMPLATE;
 	if (within_limit(k->tgid, k->route))
 		return;
@@ -283,7 +281,7 @@ static __always_inline u32 bucket_of(u64 ns)
 	return index < BUCKETS ? index : BUCKETS - 1;
 }
 
-/* count counts a request and returns its series on this CPU. */
+/* count counts a request and returns its series. */
 static __always_inline struct tally *count(struct series_key *k, u64 took)
 {
 	struct tally *s = bpf_map_lookup_elem(&series, k);
@@ -303,6 +301,9 @@ static __always_inline struct tally *count(struct series_key *k, u64 took)
 	if (took > s->longest)
 		s->longest = took;
 	bucket = bucket_of(took);
+	/* The index itself is compared, not what it was made of: older verifiers
+	 * see no bound otherwise. */
+	barrier_var(bucket);
 	if (bucket < BUCKETS)
 		__sync_fetch_and_add(&s->buckets[bucket], 1);
 	return s;
@@ -322,16 +323,16 @@ static __always_inline bool is_slow(struct series_key *k, u64 took)
  * refers to always, the others as the policy allows. */
 static __always_inline bool is_told(struct tally *s, struct series_key *k, u64 now, u64 took, bool kept, bool linked)
 {
-	u64 since = now - s->told_at;
-
+	u64 told_at = s->told_at, since = now > told_at ? now - told_at : 0;
 	/* User space learns from the first one what the series is called. */
-	if (kept || !s->told_at || since >= sample_interval)
+	bool due = !told_at || since >= sample_interval || (linked && since >= linked_interval);
+
+	if (kept || !sample_interval)
 		return true;
-	if (linked && since >= linked_interval)
-		return true;
-	if (since < failed_interval)
-		return false;
-	return k->outcome == OUTCOME_PANIC || k->outcome == OUTCOME_ERROR || k->status >= 500 || is_slow(k, took);
+	if (!due && since >= failed_interval)
+		due = k->outcome == OUTCOME_PANIC || k->outcome == OUTCOME_ERROR || k->status >= 500 || is_slow(k, took);
+	/* Of those that end at once on several CPUs, one. */
+	return due && __sync_bool_compare_and_swap(&s->told_at, told_at, now);
 }
 
 static __always_inline void fill_message(struct http_record *e, u64 request, struct layout *l)
@@ -407,7 +408,9 @@ static __always_inline struct http_record *new_record(struct series_key *k, bool
 		return 0;
 	}
 	e->key = *k;
+	/* The ring still has what was there before. */
 	e->route_parts = 0;
+	__builtin_memset(e->route_bytes, 0, sizeof(e->route_bytes));
 	e->stack_bytes = 0;
 	e->error_type = e->written = 0;
 	e->panicked = 0;
@@ -886,10 +889,7 @@ int http_call(struct pt_regs *ctx)
 /* host_route makes the host that a client asks the route of its series. */
 static __always_inline void host_route(struct series_key *k, u64 url, struct layout *l)
 {
-	char host[TEMPLATE_BYTES];
-	u32 len = GO_PREFIX(host, TEMPLATE_BYTES, url + l->url_host);
-
-	k->route = text_hash(host, len, true);
+	k->route = hash_string(url + l->url_host, true);
 	k->route_kind = ROUTE_HOST;
 	/* A crawler asks any number of hosts. */
 	if (!within_limit(k->tgid | OF_HOSTS, k->route))

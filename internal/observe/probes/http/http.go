@@ -82,7 +82,7 @@ const (
 	slowDefault     = 500 * time.Millisecond
 )
 
-// tune translates settings for the programs. A rate is kept by each CPU alone.
+// tune translates settings for the programs.
 func tune(s probe.Settings) map[string]uint64 {
 	interval := func(rate, standard float64) uint64 {
 		switch {

@@ -71,7 +71,7 @@ struct series_key {
 #define BUCKETS 184
 #define BUCKET_FIRST 88
 
-/* tally counts one kind of request on one CPU. */
+/* tally counts one kind of request. */
 struct tally {
 	u64 sum;
 	u64 longest;

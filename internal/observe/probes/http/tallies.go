@@ -41,9 +41,8 @@ type tallies struct {
 
 // counted is what is known of one series.
 type counted struct {
-	sum     uint64
-	buckets [model.KernelBuckets]uint64
-	held    int
+	total bpfTally // as it was read last
+	held  int
 	// since is from when on the series was held back; zero when it is not.
 	since time.Time
 	// recent distributes the requests since the threshold was last set.
@@ -128,13 +127,13 @@ func (t *tallies) named(k *bpfSeriesKey) bool {
 // last reading of all holds nothing back.
 func (t *tallies) emit(now time.Time, last bool, emit func(*model.Event)) {
 	var key bpfSeriesKey
-	var perCPU []bpfTally
+	var total bpfTally
 	all := t.host.Object.Maps["series"].Iterate()
-	for all.Next(&key, &perCPU) {
+	for all.Next(&key, &total) {
 		if !last && t.hold(&key) {
 			continue
 		}
-		t.count(key, perCPU, now, emit)
+		t.count(key, &total, now, emit)
 	}
 	if err := all.Err(); err != nil && !errors.Is(err, ebpf.ErrIterationAborted) {
 		t.host.Log.Debug("not all requests were read", "probe", t.schema.Probe, "error", err)
@@ -169,39 +168,40 @@ func (t *tallies) hold(key *bpfSeriesKey) bool {
 	return true
 }
 
-// count adds up what the CPUs counted in one series and emits the difference.
-func (t *tallies) count(key bpfSeriesKey, perCPU []bpfTally, now time.Time, emit func(*model.Event)) {
+// count emits by how much a series has grown.
+func (t *tallies) count(key bpfSeriesKey, total *bpfTally, now time.Time, emit func(*model.Event)) {
 	c := t.known(&key)
-	var sum, longest uint64
-	clear(t.buckets)
-	for i := range perCPU {
-		one := &perCPU[i]
-		sum += one.Sum
-		longest = max(longest, one.Longest)
-		for b, n := range one.Buckets {
-			t.buckets[b] += uint64(n)
-		}
-	}
 	var n uint64
-	for b, total := range t.buckets {
-		// The kernel's buckets have 32 bits on each CPU, and wrap.
-		fresh := uint64(uint32(total - c.buckets[b]))
-		c.buckets[b], t.buckets[b] = total, fresh
-		n += fresh
+	for b, count := range total.Buckets {
+		// It may have wrapped.
+		t.buckets[b] = uint64(count - c.total.Buckets[b])
+		n += t.buckets[b]
 	}
 	if n == 0 {
 		return
 	}
 	t.took.Reset()
-	t.took.AddBuckets(t.buckets, sum-c.sum, longest)
+	t.took.AddBuckets(t.buckets, total.Sum-c.total.Sum, 0)
+	t.took.AddBuckets(nil, 0, longest(&t.took, total.Longest, c.total.Longest))
 	c.recent.Merge(&t.took)
-	c.sum = sum
+	c.total = *total
 	t.tally = model.Tally{Count: n, Durations: &t.took}
 	since := t.last
 	if !c.since.IsZero() {
 		since, c.since = c.since, time.Time{}
 	}
 	t.send(&key, since, now, emit)
+}
+
+// longest returns how long the longest took of what d distributes, given the
+// longest of all times, now and before: exactly if it is the new one, else as
+// long as its bucket allows.
+func longest(d *model.Distribution, now, before uint64) uint64 {
+	if now > before {
+		return now
+	}
+	d.EachBucket(func(_, high, _ uint64) { before = min(now, high-1) })
+	return before
 }
 
 func (t *tallies) send(k *bpfSeriesKey, since, now time.Time, emit func(*model.Event)) {

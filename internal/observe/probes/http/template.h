@@ -76,15 +76,18 @@ static long template_step(u32 i, void *arg)
 	return 0;
 }
 
-/* text_hash hashes the len bytes at path, of which the first TEMPLATE_BYTES
- * count: all of them, or the template. path is in a map. */
-static __always_inline u64 text_hash(const char *path, u32 len, bool whole)
+/* hash_string hashes the string whose header is at addr, of which the first
+ * TEMPLATE_BYTES count: all of them, or the template. It is a function of its own
+ * because its text would not fit on the stack beside that of others. */
+static __attribute__((noinline)) u64 hash_string(u64 addr, bool whole)
 {
-	struct template_walk w = {.path = path, .len = len, .whole = whole};
+	/* Before Linux 5.19 only what is set may be written to. */
+	char text[TEMPLATE_BYTES] = {};
+	struct template_walk w = {.path = text, .whole = whole};
 
+	w.len = GO_PREFIX(text, TEMPLATE_BYTES, addr);
 	w.hash = w.word = FNV_OFFSET + unknown;
 	w.segments = w.bytes = w.digits = w.hex = w.marks = unknown;
-
 	bpf_loop(TEMPLATE_BYTES, template_step, &w, 0);
 	if (w.segments <= TEMPLATE_SEGMENTS)
 		template_end_segment(&w);
