@@ -175,6 +175,7 @@ func (f *functions) attach(e *executable, p *model.Process, running *target.Runn
 	}
 	e.program = program
 	b := program.Binary()
+	defer b.Forget()
 	found := b.Lookup(f.names()...)
 	if !slices.ContainsFunc(f.spec.Functions.Any, func(name string) bool { _, ok := found[name]; return ok }) {
 		e.skipped = true

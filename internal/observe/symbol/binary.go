@@ -235,6 +235,10 @@ func (b *Binary) Func(name string) (entry, end uint64, ok bool) {
 	return f.entry, f.end, ok
 }
 
+// Forget gives back the memory that the pages of the file take in this process,
+// after many questions about it. They are read again when they are needed.
+func (b *Binary) Forget() { b.forget() }
+
 // forget gives back the memory that the pages of the file take in this process.
 // They stay in the kernel's cache of files.
 func (b *Binary) forget() {
