@@ -53,7 +53,9 @@ Probes:
 ` + probeList(),
 		Example: `  goshawk watch exec --all
   goshawk watch exec --service gitea --json
-  goshawk watch exec --pid 4711 --duration 30s`,
+  goshawk watch exec --pid 4711 --duration 30s
+  goshawk watch http --service shop
+  goshawk watch http --pid 4711 --json   # requests, and all that they caused`,
 		Args:              exactArgs(1, "one PROBE"),
 		ValidArgsFunction: completeProbes,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -111,14 +113,15 @@ func runWatch(ctx context.Context, env Env, name string, o watchOptions) error {
 	if err != nil {
 		return usageError("write a number with KiB or MiB, such as 4MiB", "watch: --ring-size %q: %w", o.ringSize, err)
 	}
-	// Whoever attaches to functions sees requests, and with them what they cause.
+	// Whoever attaches to functions sees requests, and with them what they
+	// cause; and hears at once of processes that start.
 	watched := []*probe.Spec{spec}
-	if spec.Functions != nil && o.json {
+	if spec.Functions != nil {
 		watched = append(watched, slices.DeleteFunc(probes.All(), func(s *probe.Spec) bool { return s.Functions != nil })...)
 	}
 	a, err := agent.Start(ctx, agent.Options{
 		Log: env.logger(), Probes: watched, Optional: watched[1:],
-		Probe: probe.Options{RingBytes: ring},
+		Probe: probe.Options{RingBytes: ring, Eager: len(o.pids) > 0 || len(o.services) > 0},
 	})
 	if err != nil {
 		return err
@@ -181,7 +184,7 @@ func (o *watchOptions) filter(a *agent.Agent, name string) (func(*model.Event) b
 		if e.Phase != model.PhaseEnd && (e.Phase != model.PhaseStart || !o.starts) {
 			return false
 		}
-		if e.Schema.Probe != name && !e.Requested {
+		if e.Schema.Probe != name && !(o.json && e.Requested) {
 			return false
 		}
 		if !selective {

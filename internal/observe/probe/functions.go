@@ -21,11 +21,12 @@ import (
 )
 
 const (
-	// scanEvery is how often new processes are looked for.
-	scanEvery = time.Second
+	// scanEvery is how often new processes are looked for. Those that are known
+	// cost a look-up each.
+	scanEvery = 250 * time.Millisecond
 	// youngest is how old a process must be: attaching to a command that is
 	// about to end costs more than it tells.
-	youngest = time.Second
+	youngest = 500 * time.Millisecond
 	// detachAfter is how long an executable stays attached that no process runs.
 	detachAfter = time.Minute
 )
@@ -37,6 +38,10 @@ type functions struct {
 	collection *ebpf.Collection
 	options    Options
 	self       int32
+
+	// known is which executable each process runs; only scan uses it. What the
+	// table says of a process is replaced when it executes another image.
+	known map[*model.Process]*executable
 
 	mu      sync.Mutex
 	files   map[target.FileID]*executable
@@ -88,17 +93,25 @@ func (f *functions) run(ctx context.Context) {
 // scan attaches to what runs now and lets go of what runs no more.
 func (f *functions) scan(now time.Time) {
 	running := make(map[*executable][]*model.Process)
+	known := make(map[*model.Process]*executable, len(f.known))
 	for _, p := range f.host.Processes.GoProcesses() {
-		if p.ID.PID == f.self || now.Sub(p.StartTime) < youngest || f.options.Targets != nil && !f.options.Targets(p) {
+		if !f.wants(p, now) {
 			continue
 		}
-		if e := f.find(p, now); e != nil {
-			if len(running[e]) == 0 {
-				f.adjust(e, p)
-			}
-			running[e] = append(running[e], p)
+		e := f.known[p]
+		if e == nil {
+			e = f.find(p, now)
 		}
+		if e == nil {
+			continue
+		}
+		known[p] = e
+		if len(running[e]) == 0 {
+			f.adjust(e, p)
+		}
+		running[e] = append(running[e], p)
 	}
+	f.known = known
 	f.mu.Lock()
 	var old []*executable
 	for id, e := range f.files {
@@ -116,6 +129,14 @@ func (f *functions) scan(now time.Time) {
 	for _, e := range old {
 		e.close()
 	}
+}
+
+// wants reports whether the probe is to be attached to a process.
+func (f *functions) wants(p *model.Process, now time.Time) bool {
+	if p.ID.PID == f.self || f.options.Targets != nil && !f.options.Targets(p) {
+		return false
+	}
+	return f.options.Eager || now.Sub(p.StartTime) >= youngest
 }
 
 // find returns the executable that a process runs, attached if it is new; nil

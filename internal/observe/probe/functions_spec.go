@@ -24,7 +24,7 @@ type Functions struct {
 	// Layout returns what the programs must know of an executable. It goes into
 	// the object's array "layouts", at the executable's index.
 	Layout func(*symbol.Binary) (Layout, error)
-	// Wanted, if not nil, is asked about once a second whether a program is of
+	// Wanted, if not nil, is asked some times a second whether a program is of
 	// use at the executable of an index, given whether it is attached there: a
 	// point that turns out to tell nothing need not be paid for.
 	Wanted func(object *ebpf.Collection, index uint32, program string, attached bool) bool

@@ -36,6 +36,8 @@ type Options struct {
 	// Targets chooses the Go programs that a probe of functions attaches to;
 	// nil means all but this one.
 	Targets func(*model.Process) bool
+	// Eager attaches to Go programs however young they are.
+	Eager bool
 	// BeforeRead, if not nil, is called before each record is read. Tests
 	// stall the reader with it.
 	BeforeRead func()
