@@ -14,9 +14,6 @@ import (
 	"github.com/goshawk-io/goshawk/internal/model"
 )
 
-// maxSteps bounds the steps in time of one answer: a chart has fewer pixels.
-const maxSteps = 10_000
-
 func (s *server) services(r *http.Request) answer {
 	processes, failed := s.sorted(r)
 	if failed != nil {
@@ -149,40 +146,6 @@ func (s *server) event(r *http.Request) answer {
 		return refuse(http.StatusNotFound, hint, "event %s: is not kept", id)
 	}
 	return answer{status: http.StatusOK, json: append(v1.AppendRecord(nil, record), '\n')}
-}
-
-func (s *server) rollups(r *http.Request) answer {
-	parsed, err := v1.ParseRollupQuery(r.URL.Query())
-	if err != nil {
-		return badParameter(err)
-	}
-	now := s.Now()
-	q := parsed.Model(now)
-	until := q.To
-	if until.IsZero() {
-		until = now
-	}
-	if q.Step > 0 && !q.From.IsZero() && until.Sub(q.From)/q.Step > maxSteps {
-		return refuse(http.StatusBadRequest, "ask for longer steps or less time", "parameter step=%q: makes more than %d steps", parsed.Step, maxSteps)
-	}
-	sums, err := s.Events.Rollups(r.Context(), q)
-	if err != nil {
-		return failure(r.Context(), "sum up events", err)
-	}
-	groups := make(map[string][]string)
-	for _, p := range s.Host.Probes() {
-		groups[p.Name] = p.Groups
-	}
-	span := q.Step
-	if span == 0 && !q.From.IsZero() {
-		// The sums begin with a full step.
-		span = until.Sub(q.From.Truncate(model.RollupStep))
-	}
-	list := v1.List[v1.Rollup]{Items: make([]v1.Rollup, 0, len(sums.Items)), Incomplete: sums.Incomplete}
-	for i := range sums.Items {
-		list.Items = append(list.Items, v1.NewRollup(&sums.Items[i], groups[sums.Items[i].Probe], span))
-	}
-	return ok(list)
 }
 
 // appendPage appends the JSON of a v1.List[v1.Record].

@@ -128,7 +128,7 @@ func (s *server) endPoints() []endPoint {
 		{v1.EndPoint{Path: "/api/v1/events/{id}", Summary: "One event."}, s.event},
 		{v1.EndPoint{Path: streamPath, Summary: "Live events, as server-sent events.", Parameters: v1.FeedParameters()}, nil},
 		{v1.EndPoint{Path: "/api/v1/rollups", Summary: "Numbers of all events over time.", Parameters: v1.RollupParameters()}, s.rollups},
-		{v1.EndPoint{Path: "/api/v1/waterfall", Summary: "Commands as a tree on one time axis.", Parameters: v1.WaterfallParameters()}, s.waterfall},
+		{v1.EndPoint{Path: "/api/v1/waterfall", Summary: "Commands, or what a request caused, as a tree on one time axis.", Parameters: v1.WaterfallParameters()}, s.waterfall},
 		{v1.EndPoint{Path: "/api/v1/store", Summary: "The state of the store of events."}, s.store},
 		{v1.EndPoint{Path: "/metrics", Summary: "Metrics for Prometheus."}, nil},
 		{v1.EndPoint{Path: "/healthz", Summary: "Whether the agent runs."}, s.healthz},

@@ -64,12 +64,12 @@ func TestHandler(t *testing.T) {
 		{"rollups that cannot be read", "GET", "/api/v1/rollups", host{}, &events{err: errors.New("broken")}, 500, `sum up events: broken`},
 		{"bad step", "GET", "/api/v1/rollups?step=1s", host{}, &events{}, 400, `parameter step=\"1s\": is not a multiple of 10s`},
 		{"too many steps", "GET", "/api/v1/rollups?step=10s&from=-720h", host{}, &events{}, 400, `makes more than 10000 steps`},
-		{"a waterfall", "GET", "/api/v1/waterfall", host{}, &events{list: []*model.Event{command}}, 200, `{"from":"2026-11-21T11:59:00.000000000Z","to":"2026-11-21T11:59:01.000000000Z","bars":[{"id":"` + id + `","parent":-1,`},
+		{"a waterfall", "GET", "/api/v1/waterfall", host{}, &events{list: []*model.Event{command}}, 200, `{"from":"2026-11-21T11:59:00.000000000Z","to":"2026-11-21T11:59:01.000000000Z","bars":[{"id":"` + id + `","kind":"command","parent":-1,`},
 		{"an empty waterfall", "GET", "/api/v1/waterfall?from=-1m", host{}, &events{}, 200, `{"from":"2026-11-21T11:59:00.000000000Z","to":"2026-11-21T12:00:00.000000000Z","bars":[]}`},
 		{"a waterfall of connections", "GET", "/api/v1/waterfall?probe=tcp", host{}, &events{}, 400, `parameter probe=\"tcp\": has no waterfall`},
 		{"a waterfall that cannot be read", "GET", "/api/v1/waterfall", host{}, &events{err: errors.New("broken")}, 500, `read commands: broken`},
 		{"below what is gone", "GET", "/api/v1/waterfall?root=exec-1-1-1", host{}, &events{}, 404, `event exec-1-1-1: is not kept`},
-		{"below a connection", "GET", "/api/v1/waterfall?root=tcp-1-1-1", host{}, &events{}, 400, `is not the id of a command`},
+		{"below a connection", "GET", "/api/v1/waterfall?root=tcp-1-1-1", host{}, &events{}, 400, `is not the id of a command or a request`},
 		{"below an event", "GET", "/api/v1/waterfall?root=" + id, host{}, &events{list: []*model.Event{command}}, 200, `"label":"git"`},
 		{"unknown end point", "GET", "/api/v1/nothing", host{}, &events{}, 404, `"hint":"GET /api/v1/ lists what there is"`},
 		{"old version", "GET", "/api/v0/events", host{}, &events{}, 404, `no such page: /api/v0/events`},
@@ -221,4 +221,52 @@ func FuzzHandler_answersAnyRequest(f *testing.F) {
 			t.Errorf("%s?%s: %d %s", path, query, w.Code, w.Body)
 		}
 	})
+}
+
+// TestWaterfall_ofARequest asks for what a request caused, and for which request
+// a command ran.
+func TestWaterfall_ofARequest(t *testing.T) {
+	schema := &model.Schema{Probe: "http", Fields: []model.Field{{Key: "http.request.method", Kind: model.KindString}, {Key: "http.route", Kind: model.KindString}}}
+	request := new(model.Event)
+	request.Reset(schema)
+	request.PID, request.Service, request.Time, request.Duration = 7, "shop", noon().Add(-time.Minute), time.Second
+	request.TraceID, request.SpanID = model.TraceID{1}, model.SpanID{1}
+	request.Values[0], request.Values[1] = model.StringValue("GET"), model.StringValue("/orders/{id}")
+	command := event("git", 8, 60, 100*time.Millisecond)
+	command.Time = request.Time.Add(200 * time.Millisecond)
+	command.TraceID, command.SpanID, command.ParentSpanID = model.TraceID{1}, model.SpanID{2}, model.SpanID{1}
+	// It begins when its request has ended.
+	late := event("mail", 9, 60, 3*time.Second)
+	late.Time = request.Time.Add(900 * time.Millisecond)
+	late.TraceID, late.SpanID, late.ParentSpanID = model.TraceID{1}, model.SpanID{3}, model.SpanID{1}
+	child := event("cat", 10, 60, 100*time.Millisecond)
+	child.Time = late.Time.Add(2 * time.Second)
+	child.TraceID, child.SpanID, child.ParentSpanID = model.TraceID{1}, model.SpanID{4}, model.SpanID{3}
+	other := event("ls", 11, 60, 100*time.Millisecond)
+	other.Time, other.TraceID, other.SpanID = command.Time, model.TraceID{2}, model.SpanID{1}
+
+	c := client.New(client.Options{Transport: client.InProcess(New(Options{
+		Host: &host{}, Events: &events{list: []*model.Event{request, command, late, child, other}}, Now: noon,
+	}))})
+	labels := func(list []v1.Bar) string {
+		var b strings.Builder
+		for _, bar := range list {
+			b.WriteString(strings.Repeat(">", bar.Depth) + bar.Label + " ")
+		}
+		return strings.TrimSpace(b.String())
+	}
+	for _, tt := range []struct {
+		root         *model.Event
+		bars, aboves string
+	}{
+		{request, "GET /orders/{id} >git >mail >>cat", ""},
+		{command, "git", "GET /orders/{id}"},
+		{child, "cat", "mail GET /orders/{id}"},
+		{other, "ls", ""},
+	} {
+		got, err := c.Waterfall(t.Context(), v1.EventQuery{}, tt.root.ID().String())
+		if err != nil || labels(got.Bars) != tt.bars || labels(got.Above) != tt.aboves {
+			t.Errorf("the waterfall has %q below %q (%v), want %q below %q", labels(got.Bars), labels(got.Above), err, tt.bars, tt.aboves)
+		}
+	}
 }

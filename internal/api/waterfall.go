@@ -18,8 +18,15 @@ const (
 	maxScan = 20_000
 )
 
-// commandProbe is the probe whose events have parents.
-const commandProbe = "exec"
+// The probes below whose events there can be others.
+const (
+	commandProbe = "exec"
+	requestProbe = "http"
+)
+
+// goesOn is how long before a command the request may have ended that it ran for:
+// a handler can leave work behind.
+const goesOn = 10 * time.Second
 
 func (s *server) waterfall(r *http.Request) answer {
 	parsed, root, err := v1.ParseWaterfallQuery(r.URL.Query())
@@ -59,10 +66,10 @@ func (s *server) waterfall(r *http.Request) answer {
 
 // below answers with the tree of the event named root.
 func (s *server) below(ctx context.Context, root string) answer {
-	const hint = "/api/v1/events?probe=exec gives the ids of the commands that are kept"
+	const hint = "/api/v1/events?probe=exec gives the ids of the commands that are kept, probe=http those of requests"
 	id, err := model.ParseEventID(root)
-	if err != nil || id.Probe != commandProbe {
-		return badParameter(&v1.ParameterError{Parameter: "root", Value: root, Cause: "is not the id of a command", Hint: hint})
+	if err != nil || id.Probe != commandProbe && id.Probe != requestProbe {
+		return badParameter(&v1.ParameterError{Parameter: "root", Value: root, Cause: "is not the id of a command or a request", Hint: hint})
 	}
 	found, kept, err := s.Events.Event(ctx, id)
 	switch {
@@ -73,10 +80,26 @@ func (s *server) below(ctx context.Context, root string) answer {
 	}
 	w, incomplete, err := s.descend(ctx, found)
 	if err != nil {
-		return failure(ctx, "read commands", err)
+		return failure(ctx, "read what is below "+root, err)
+	}
+	if w.Above, err = s.above(ctx, found.Event); err != nil {
+		return failure(ctx, "read what is above "+root, err)
 	}
 	w.Incomplete = append(w.Incomplete, incomplete...)
 	return ok(w)
+}
+
+// above returns what caused e: it went on when e began, or had just ended.
+func (s *server) above(ctx context.Context, e *model.Event) ([]v1.Bar, error) {
+	if e.TraceID == (model.TraceID{}) || e.ParentSpanID == (model.SpanID{}) {
+		return nil, nil
+	}
+	q := model.Query{From: e.Time.Add(-goesOn), To: e.Time.Add(time.Nanosecond)}
+	if e.Schema.Probe == commandProbe {
+		q.Service = e.Service
+	}
+	page, _, err := s.all(ctx, q, maxScan)
+	return waterfall.Above(page.Records, e), err
 }
 
 // maxRounds bounds how often a tree is read again because something in it
@@ -86,24 +109,27 @@ const maxRounds = 3
 // descend reads what began while root ran, and, where some of it went on, what
 // began until that ended.
 func (s *server) descend(ctx context.Context, root model.Record) (w *v1.Waterfall, incomplete []string, err error) {
-	until := root.Event.End()
+	until, arrange, probe, what := root.Event.End(), waterfall.Below, commandProbe, "commands"
+	if root.Event.Schema.Probe == requestProbe {
+		arrange, probe, what = waterfall.Trace, "", "events"
+	}
 	for round := 1; ; round++ {
 		// What began at the very end is included.
-		q := model.Query{Probe: commandProbe, From: root.Event.Time, To: until.Add(time.Nanosecond)}
+		q := model.Query{Probe: probe, From: root.Event.Time, To: until.Add(time.Nanosecond)}
 		page, more, err := s.all(ctx, q, maxScan)
 		if err != nil {
 			return nil, nil, err
 		}
 		records := withRoot(page.Records, root)
-		w, end := waterfall.Below(records, root.Event.ID(), maxBars)
+		w, end := arrange(records, root.Event.ID(), maxBars)
 		if !more && end.After(until) && round < maxRounds {
 			until = end
 			continue
 		}
 		if more {
-			page.Incomplete = append(page.Incomplete, fmt.Sprintf("More than %d commands ran meanwhile: of those, only what ended last was searched.", maxScan))
+			page.Incomplete = append(page.Incomplete, fmt.Sprintf("More than %d %s were seen meanwhile: of those, only what ended last was searched.", maxScan, what))
 		} else if end.After(until) {
-			page.Incomplete = append(page.Incomplete, "Some of the commands went on for long: what they ran after "+until.UTC().Format(time.RFC3339)+" is not shown.")
+			page.Incomplete = append(page.Incomplete, "Some of it went on for long: what was caused after "+until.UTC().Format(time.RFC3339)+" is not shown.")
 		}
 		return w, page.Incomplete, nil
 	}

@@ -139,9 +139,9 @@ func (a *assets) names(prefix string) []string {
 	return list
 }
 
-// modules returns the modules that a page will want.
+// modules returns the modules that any page will want: a heatmap is on few.
 func (a *assets) modules() []string {
-	return slices.DeleteFunc(a.names("js/"), func(name string) bool { return name == earlyScript })
+	return slices.DeleteFunc(a.names("js/"), func(name string) bool { return name == earlyScript || strings.HasPrefix(name, "js/heat") })
 }
 
 // early returns the text of the early script.

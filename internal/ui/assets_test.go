@@ -181,6 +181,11 @@ func TestFirstPage_isLight(t *testing.T) {
 			}
 		}
 		total += packed("/assets/vendor/uPlot.esm.js")
+		if strings.Contains(body, "<goshawk-heatmap") {
+			for _, name := range []string{"heatmap", "heatgrid", "heatpaint"} {
+				total += packed("/assets/js/" + name + ".js")
+			}
+		}
 		if total > budget {
 			t.Errorf("%s weighs %d bytes, more than %d", address, total, budget)
 		}

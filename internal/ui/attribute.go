@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -86,9 +87,20 @@ const (
 	keyRole      = "goshawk.role"
 	keyPeer      = "network.peer.address"
 	keyPort      = "server.port"
+	keyMethod    = "http.request.method"
+	keyRoute     = "http.route"
+	keyTemplate  = "url.template"
+	keyURLPath   = "url.path"
+	keyStatus    = "http.response.status_code"
+	keyServer    = "server.address"
+	keyHTTPEnd   = "goshawk.http.outcome"
 
 	probeExec = "exec"
+	probeHTTP = "http"
 	probeTCP  = "tcp"
+
+	roleServer = "server"
+	roleClient = "client"
 )
 
 // argv returns the arguments of a command, or for one that has none recorded
@@ -121,7 +133,11 @@ type Outcome struct {
 func outcomeOf(e *v1.Event) Outcome {
 	a := e.Attributes
 	failure := text(a, keyError)
-	if e.Probe != probeExec {
+	switch e.Probe {
+	case probeExec:
+	case probeHTTP:
+		return requestOutcome(e, failure)
+	default:
 		return plainOutcome(e, failure)
 	}
 	code, hasCode := number(a, keyExitCode)
@@ -144,6 +160,32 @@ func outcomeOf(e *v1.Event) Outcome {
 		return Outcome{"bad", "fail", failure, "it failed: " + failure}
 	}
 	return Outcome{"neutral", "unknown", "unknown", "nobody saw how it ended"}
+}
+
+// requestOutcome reads the status of a request, or why it has none.
+func requestOutcome(e *v1.Event, failure string) Outcome {
+	status, known := number(e.Attributes, keyStatus)
+	code := strconv.FormatInt(status, 10)
+	end := text(e.Attributes, keyHTTPEnd)
+	switch {
+	case end == "panic":
+		return Outcome{"bad", "kill", "panic", "the handler panicked"}
+	case failure != "" && failure != code:
+		return Outcome{"bad", "fail", failure, "it failed: " + failure}
+	case failure != "":
+		return Outcome{"bad", "fail", code, "it failed with the status " + statusText(status)}
+	case end == "hijacked":
+		return Outcome{"neutral", "next", "taken over", "the handler took over the connection"}
+	case !known:
+		return Outcome{"neutral", "unknown", "unknown", "nobody saw how it ended"}
+	case status >= 400:
+		return Outcome{"neutral", "info", code, "the status was " + statusText(status) + ": the caller's fault"}
+	}
+	return Outcome{"ok", "ok", code, "the status was " + statusText(status)}
+}
+
+func statusText(status int64) string {
+	return strings.TrimSpace(strconv.FormatInt(status, 10) + " " + http.StatusText(int(status)))
 }
 
 func plainOutcome(e *v1.Event, failure string) Outcome {
@@ -172,6 +214,14 @@ type site struct {
 // siteOf returns the line of code that caused an event.
 func siteOf(a v1.Attributes) site {
 	return newSite(text(a, keyFunction), text(a, keyFile), text(a, keyLine))
+}
+
+func siteOfFrame(f v1.Frame) site {
+	line := ""
+	if f.Line > 0 {
+		line = strconv.Itoa(f.Line)
+	}
+	return newSite(f.Func, f.File, line)
 }
 
 func newSite(function, file, line string) site {

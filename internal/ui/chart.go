@@ -2,6 +2,8 @@ package ui
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -46,6 +48,29 @@ func newSpark(values []float64, label string) *Spark {
 	s.Line = b.String()
 	s.Area = fmt.Sprintf("%sL%d %g L0 %g Z", s.Line, len(values)-1, sparkHeight, sparkHeight)
 	return s
+}
+
+// newFailing draws values as a line, and as marks below it where some of them
+// failed.
+func newFailing(values, failed []float64, label string) *Spark {
+	s := newSpark(values, label)
+	most := greatest(values)
+	for i, v := range failed {
+		if v > 0 && most > 0 {
+			h := max(v/most*(sparkHeight-2), 3)
+			s.Marks = append(s.Marks, Rect{X: max(float64(i)-0.4, 0), Y: sparkHeight - h, W: 0.8, H: h, Class: "fail"})
+		}
+	}
+	return s
+}
+
+// newMeter draws a share as a bar in a box of 100 by 3.
+func newMeter(share float64, class string) *BarView {
+	w := min(max(share*100, 0), 100)
+	if share > 0 {
+		w = max(w, 1.5)
+	}
+	return &BarView{Rects: []Rect{{W: w, H: 3, Class: class}}}
 }
 
 // newMarks draws values as bars: what is rare is still seen.
@@ -138,9 +163,10 @@ type Chart struct {
 	// Top is the text at the highest value, Begin and End those of the axis.
 	Top        string
 	Begin, End when
-	// Bars and Lines are drawn in a box of Width by 100.
+	// Bars are drawn in a box of Width by 100; Shapes are the same, those of one
+	// class as one path.
 	Bars   []Rect
-	Lines  []Line
+	Shapes []Line
 	Width  int
 	Legend []Key
 	// Numbers are the same values as a table.
@@ -248,7 +274,32 @@ func newDurationChart(id, label, src string, rollups []v1.Rollup, w window, now 
 	return c
 }
 
+// shapes joins bars of one class to one path: a page has hundreds.
+func shapes(bars []Rect) []Line {
+	var order []string
+	paths := make(map[string]*strings.Builder)
+	for _, r := range bars {
+		b := paths[r.Class]
+		if b == nil {
+			b = new(strings.Builder)
+			paths[r.Class], order = b, append(order, r.Class)
+		}
+		fmt.Fprintf(b, "M%s %sh%sv%sh-%sz", coordinate(r.X), coordinate(r.Y), coordinate(r.W), coordinate(r.H), coordinate(r.W))
+	}
+	var list []Line
+	for _, class := range order {
+		list = append(list, Line{Path: paths[class].String(), Class: class})
+	}
+	return list
+}
+
+// coordinate renders a number of a path: a tenth of a unit is less than a pixel.
+func coordinate(f float64) string {
+	return strconv.FormatFloat(math.Round(f*10)/10, 'f', -1, 64)
+}
+
 func (c *Chart) axis(w window, now time.Time) {
+	c.Shapes = shapes(c.Bars)
 	c.Asked = "?" + v1.RollupQuery{From: v1.Moment{At: w.from}, To: v1.Moment{At: w.to}, Step: w.step}.Values().Encode()
 	c.Begin, c.End = newDay(v1.Time(w.from), now), newDay(v1.Time(w.to), now)
 }

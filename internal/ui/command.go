@@ -37,6 +37,8 @@ type Command struct {
 	Facts    []Prop
 	Findings []FindingView
 	Stack    Stack
+	// Request is the request that it ran for, nil when it ran for none.
+	Request  *Relative
 	Parent   *Relative
 	Children []Relative
 	// More is how many children are not listed.
@@ -70,6 +72,9 @@ func (s *server) one(r *http.Request, command bool) (*Page, error) {
 	if command != (record.Probe == probeExec) {
 		return nil, &redirect{eventHref(record.Probe, record.ID)}
 	}
+	if record.Probe == probeHTTP {
+		return s.request(r, record)
+	}
 	c := newCommand(record, now)
 	if !command {
 		probes, err := s.api.Probes(ctx)
@@ -86,6 +91,13 @@ func (s *server) one(r *http.Request, command bool) (*Page, error) {
 		return &Page{View: "command", Nav: "commands", Title: c.Name, Body: c}, nil
 	}
 	c.relate(around, record.ID)
+	for i := range around.Above {
+		if b := &around.Above[i]; b.Kind == kindRequest {
+			request := newRelative(b)
+			c.Request = &request
+			break
+		}
+	}
 	if len(around.Bars) > 1 {
 		view := newWaterfall("tree", "This command and those below it", waterfallSrc(v1.EventQuery{}, record.ID), around, record.ID)
 		view.Data = unlinked(around)
@@ -243,9 +255,7 @@ func factProps(r *v1.Record) []Prop {
 	if parent := text(a, keyParentPID); parent != "" {
 		add(Prop{Name: "Run by", Value: strings.TrimSpace(text(a, keyParent) + " " + parent)})
 	}
-	if r.GoroutineID != 0 {
-		add(Prop{Name: "Goroutine", Value: strconv.FormatUint(r.GoroutineID, 10)})
-	}
+	add(Prop{Name: "Goroutine", Value: goroutineText(r.GoroutineID)})
 	add(Prop{Name: "Replaced by", Value: text(a, keyReplaced)})
 	add(Prop{Name: "Trace", Value: r.TraceID, Sub: "W3C trace id"})
 	add(Prop{Name: "Span", Value: r.SpanID})
@@ -253,6 +263,13 @@ func factProps(r *v1.Record) []Prop {
 	add(Prop{Name: "Pod", Value: r.PodUID})
 	add(Prop{Name: "Control group", Value: text(a, keyCgroup)})
 	return list
+}
+
+func goroutineText(id uint64) string {
+	if id == 0 {
+		return ""
+	}
+	return strconv.FormatUint(id, 10)
 }
 
 // attributeProps shows the attributes of an event as its probe's schema
@@ -309,11 +326,6 @@ func (c *Command) relate(w v1.Waterfall, id string) {
 }
 
 func newRelative(b *v1.Bar) Relative {
-	o := Outcome{"neutral", "", b.Outcome, b.Outcome}
-	if b.Failed {
-		o = Outcome{"bad", "fail", b.Outcome, b.Outcome}
-	} else if b.Outcome != "" {
-		o = Outcome{"ok", "ok", b.Outcome, b.Outcome}
-	}
+	o := barOutcome(b)
 	return Relative{Text: visible(b.Label), Title: clip(visible(b.Detail), maxTitle), Href: b.Href, Duration: duration(b.DurationNS), Outcome: o}
 }

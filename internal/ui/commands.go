@@ -39,7 +39,7 @@ func (s *server) commands(r *http.Request) (*Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.Services, f.Rules = serviceNames(services.Items), rulesOf(probes.Items, probeExec)
+	f.Services, f.Rules, f.Groups = serviceNames(services.Items), rulesOf(probes.Items, probeExec), groupsOf(probes.Items, probeExec)
 	c := Commands{Filter: f, Lacks: services.Incomplete, AsOf: newDay(v1.Time(now), now)}
 	if f.View == "tree" {
 		tree, err := s.api.Waterfall(ctx, q, "")
@@ -72,10 +72,12 @@ func (s *server) commands(r *http.Request) (*Page, error) {
 	return &Page{View: "commands", Nav: "commands", Title: "Commands", Body: c}, nil
 }
 
-// chartNote says that a chart knows of no condition but service and time.
+// chartNote says that a chart knows of no condition but service, time, and the
+// attributes that rollups tell apart.
 func chartNote(f *Filter) string {
 	q := f.Query
-	if !q.Failed && !q.Findings && q.Rule == "" && q.Text == "" && q.PID == 0 && q.MinDuration == 0 && len(q.Where) == 0 {
+	counted := !slices.ContainsFunc(q.Where, func(m v1.Match) bool { return !slices.Contains(f.Groups, m.Key) })
+	if !q.Failed && !q.Findings && q.Rule == "" && q.Text == "" && q.PID == 0 && q.MinDuration == 0 && counted {
 		return ""
 	}
 	return "The chart counts everything of this service and time; the other conditions do not apply to it."
@@ -103,6 +105,16 @@ func rulesOf(probes []v1.Probe, name string) []string {
 	}
 	slices.Sort(list)
 	return list
+}
+
+// groupsOf returns the attributes that rollups of a probe tell apart.
+func groupsOf(probes []v1.Probe, name string) []string {
+	for _, p := range probes {
+		if p.Name == name {
+			return p.Groups
+		}
+	}
+	return nil
 }
 
 func serviceNames(services []v1.Service) []string {

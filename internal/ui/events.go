@@ -2,6 +2,7 @@ package ui
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -16,8 +17,14 @@ type Events struct {
 	Summary string
 	Chart   Chart
 	Table   Table
-	Next    string
-	Lacks   []string
+	// Slowest are the first of its rows when they are requests, for the block
+	// that shows a part of a heatmap.
+	Slowest Slowest
+	// Sides choose between the requests that were served and those that were
+	// made; empty for other events.
+	Sides []Range
+	Next  string
+	Lacks []string
 }
 
 func (s *server) events(r *http.Request) (*Page, error) {
@@ -41,7 +48,7 @@ func (s *server) events(r *http.Request) (*Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.Services = serviceNames(services.Items)
+	f.Services, f.Groups = serviceNames(services.Items), groupsOf(probes.Items, f.Query.Probe)
 	q, from, to := f.span()
 	w := newWindow(from, to)
 	sums, err := s.api.Rollups(ctx, f.rollups(w))
@@ -52,18 +59,87 @@ func (s *server) events(r *http.Request) (*Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := Events{Filter: f, Heading: strings.ToUpper(q.Probe) + " events", Lacks: slices.Concat(sums.Incomplete, list.Incomplete)}
+	e := Events{Filter: f, Heading: eventsHeading(q.Probe), Lacks: slices.Concat(sums.Incomplete, list.Incomplete)}
 	e.Chart = newRateChart("rate", e.Heading+" over time", encode("/api/v1/rollups", f.rollups(w).Values()), sums.Items, w, now)
 	e.Chart.Data, e.Chart.Live, e.Chart.Note = sums, liveChart(f, to.Sub(from)), chartNote(f)
 	var fields []v1.Field
 	if i := slices.IndexFunc(probes.Items, func(p v1.Probe) bool { return p.Name == q.Probe }); i >= 0 {
 		fields, e.Summary = probes.Items[i].Fields, probes.Items[i].Summary
 	}
-	e.Table = eventTable(list.Items, fields, f, now)
+	if q.Probe == probeHTTP {
+		e.Table, e.Sides = requestTable(list.Items, f, now), sides(f)
+		e.Slowest = newSlowest(list.Items[:min(len(list.Items), slowestRows)], slowestSaid(f), f.with(func(q *v1.EventQuery) { q.Limit = pageSize }), now)
+	} else {
+		e.Table = eventTable(list.Items, fields, f, now)
+	}
 	if list.Next != "" {
 		e.Next = f.Next(list.Next)
 	}
 	return &Page{View: "events", Nav: q.Probe, Title: e.Heading, Body: e}, nil
+}
+
+func eventsHeading(probe string) string {
+	if probe == probeHTTP {
+		return "Requests"
+	}
+	return strings.ToUpper(probe) + " events"
+}
+
+// sides lead to the same page with all requests, those served, or those made.
+func sides(f *Filter) []Range {
+	var list []Range
+	for _, side := range []Range{{Text: "All"}, {Text: "Served", Href: roleServer}, {Text: "Made", Href: roleClient}} {
+		is := func(m v1.Match) bool { return m.Key == keyRole }
+		at := slices.IndexFunc(f.Query.Where, is)
+		role := side.Href
+		side.Current = at < 0 && role == "" || at >= 0 && f.Query.Where[at].Value == role
+		side.Href = f.with(func(q *v1.EventQuery) {
+			q.Where = slices.DeleteFunc(slices.Clone(q.Where), is)
+			if role != "" {
+				q.Where = append(q.Where, v1.Match{Key: keyRole, Value: role})
+			}
+		})
+		list = append(list, side)
+	}
+	return list
+}
+
+// requestTable shows requests.
+func requestTable(records []v1.Record, f *Filter, now time.Time) Table {
+	t := Table{
+		ID: "events-table", Caption: "Requests",
+		Columns: []Column{
+			{Label: "Ended", Class: timeClass(f, now), Sort: f.Order(v1.OrderNewest)}, {Label: "Service", Class: "w-service"},
+			{Label: "Side", Class: "w-num", Title: "Whether the service served the request or made it"}, {Label: "Request"},
+			{Label: "Stands for", Class: "w-num", Title: standsForTitle}, {Label: "Duration", Class: "w-num num", Sort: f.Order(v1.OrderSlowest)},
+			{Label: "Outcome", Class: "w-outcome"},
+		},
+		Empty: State{Kind: "empty", Title: "No request matches", Text: "Choose a longer time or fewer conditions. Requests that Go programs serve and make show up here: of those that are alike, some."},
+	}
+	sorted := 0
+	if f.Slowest() {
+		sorted = 5
+	}
+	t.Columns[sorted].Sorted = "descending"
+	for i := range records {
+		r := &records[i]
+		cells := requestCells(r, now)
+		cells[1].ID = "row-" + url.PathEscape(r.ID)
+		side := textCell("served")
+		if text(r.Attributes, keyRole) == roleClient {
+			side = Cell{Kind: "text", Text: "made", Class: "muted", Title: "the service asked another"}
+		}
+		cells = slices.Insert(cells, 1, serviceCell(r), side)
+		t.Rows = append(t.Rows, Row{Class: rowClass(outcomeOf(&r.Event)), Cells: cells})
+	}
+	return t
+}
+
+func serviceCell(r *v1.Record) Cell {
+	if r.Service == "" {
+		return Cell{Kind: "text", Text: orWord(visible(text(r.Attributes, keyName)), unknown), Class: "muted", Title: "no Go service"}
+	}
+	return Cell{Kind: "link", Text: visible(r.Service), Title: visible(r.Service), Href: serviceHref(r.Service)}
 }
 
 // tableKeys are the attributes of which a table has columns, when the probe's
@@ -111,16 +187,15 @@ func eventRow(r *v1.Record, fields []v1.Field, now time.Time) Row {
 		row.Class = "failed"
 	}
 	at := Cell{Kind: "time", When: newWhen(v1.Time(ended(&r.Event)), now)}
-	service := Cell{Kind: "link", Text: visible(r.Service), Title: visible(r.Service), Href: serviceHref(r.Service)}
-	if r.Service == "" {
-		service = Cell{Kind: "text", Text: orWord(visible(text(r.Attributes, keyName)), unknown), Class: "muted", Title: "no Go service"}
-	}
-	row.Cells = []Cell{at, service}
+	row.Cells = []Cell{at, serviceCell(r)}
 	for i, f := range fields {
 		value := attributeText(r.Attributes, f)
 		cell := Cell{Kind: "text", Text: strings.ReplaceAll(value, "_", " "), Title: value}
 		if f.Type != "string" {
 			cell = Cell{Kind: "num", Text: value, Class: "num"}
+		}
+		if value == "" {
+			cell.Class += " none"
 		}
 		if i == 0 {
 			cell = Cell{Kind: "link", Text: orWord(cell.Text, "event"), Title: value, Href: eventHref(r.Probe, r.ID), Class: "main"}

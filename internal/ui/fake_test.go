@@ -34,8 +34,19 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	path := strings.TrimPrefix(r.URL.Path, "/api/v1/")
 	answer, ok := f.answers[path]
-	if path == "rollups" && r.URL.Query().Get("by") == "group" {
-		answer, ok = f.answers["rollups by group "+r.URL.Query().Get("probe")]
+	asked := r.URL.Query()
+	switch {
+	case path == "rollups" && asked.Get("by") == "group":
+		answer, ok = f.answers["rollups by group "+asked.Get("probe")]
+	case path == "rollups" && asked.Get("probe") == "http":
+		answer, ok = f.answers["requests"]
+		if asked.Has("by") {
+			answer, ok = f.answers["routes"]
+		}
+	case path == "events" && asked.Get("probe") == "http":
+		answer, ok = f.answers["events http"]
+	case path == "waterfall" && strings.HasPrefix(asked.Get("root"), "http"):
+		answer, ok = f.answers["waterfall http"]
 	}
 	if !ok {
 		w.WriteHeader(http.StatusNotFound)
@@ -117,17 +128,30 @@ func plainAPI() *fakeAPI {
 		sums = append(sums, v1.Rollup{Time: v1.Time(at), Probe: "exec", Service: "shop", Count: n, Failed: n / 9, Findings: uint64(i % 7 / 5), P50NS: 2_400_000, P99NS: int64(380+i*3) * 1_000_000, MaxNS: 5e9})
 	}
 	sums = append(sums, v1.Rollup{Time: sums[10].Time, Probe: "exec", Service: "worker", Count: 12, P50NS: 1e6, P99NS: 2e6})
+	requests := sampleRequests(12, testNow())
+	w := newWindow(testNow().Add(-time.Hour), testNow())
+	served := sampleHeat(w.len(), w)
+	for i := range served.Items {
+		r := &served.Items[i]
+		r.Failed, r.P50NS, r.P90NS, r.P99NS, r.MaxNS = r.Count/50, 4_200_000, 9_000_000, 310_000_000, 900_000_000
+	}
 	return &fakeAPI{answers: map[string]any{
-		"services":                v1.List[v1.Service]{Items: services},
-		"services/shop":           services[0],
-		"probes":                  v1.List[v1.Probe]{Items: sampleProbes(&cost)},
-		"store":                   v1.Store{Kind: "sqlite", Files: 31, SizeBytes: 312 << 20, LimitBytes: 2 << 30, LimitAgeNS: int64(72 * time.Hour), Oldest: &oldest, Kept: 1_204_311},
-		"events":                  v1.List[v1.Record]{Items: records, Next: "more"},
-		"events/" + records[0].ID: records[0],
-		"rollups":                 v1.List[v1.Rollup]{Items: sums},
-		"rollups by group exec":   v1.List[v1.Rollup]{Items: sampleSites()},
-		"rollups by group tcp":    v1.List[v1.Rollup]{Items: samplePeers()},
-		"waterfall":               sampleWaterfall(40, testNow()),
+		"routes":                   v1.List[v1.Rollup]{Items: sampleRoutes()},
+		"requests":                 served,
+		"events http":              v1.List[v1.Record]{Items: requests, Next: "more"},
+		"events/" + requests[4].ID: requests[4],
+		"events/" + requests[3].ID: requests[3],
+		"waterfall http":           sampleTrace(testNow()),
+		"services":                 v1.List[v1.Service]{Items: services},
+		"services/shop":            services[0],
+		"probes":                   v1.List[v1.Probe]{Items: sampleProbes(&cost)},
+		"store":                    v1.Store{Kind: "sqlite", Files: 31, SizeBytes: 312 << 20, LimitBytes: 2 << 30, LimitAgeNS: int64(72 * time.Hour), Oldest: &oldest, Kept: 1_204_311},
+		"events":                   v1.List[v1.Record]{Items: records, Next: "more"},
+		"events/" + records[0].ID:  records[0],
+		"rollups":                  v1.List[v1.Rollup]{Items: sums},
+		"rollups by group exec":    v1.List[v1.Rollup]{Items: sampleSites()},
+		"rollups by group tcp":     v1.List[v1.Rollup]{Items: samplePeers()},
+		"waterfall":                sampleWaterfall(40, testNow()),
 	}}
 }
 
@@ -137,7 +161,12 @@ func sampleProbes(cost *int64) []v1.Probe {
 		{
 			Name: "tcp", Summary: "TCP connects, resets and retransmits per peer.", Up: true, Events: 3120, Lost: 4, CostNS: cost,
 			Off:    []v1.ProbePart{{Part: "tcp_retransmit_skb", Cause: "no such tracepoint", Missing: "segments that are sent again", Hint: "use Linux 5.8 or newer"}},
+			Groups: []string{"goshawk.tcp.event", "goshawk.role", "network.peer.address", "server.port"},
 			Fields: []v1.Field{{Key: "goshawk.tcp.event", Type: "string", Summary: "What happened."}, {Key: "network.peer.address", Type: "string", Summary: "The other end."}, {Key: "goshawk.tcp.srtt_ns", Type: "duration", Unit: "ns", Summary: "Round trip time."}},
+		},
+		{
+			Name: "http", Summary: "HTTP requests.", Up: true, Events: 900, CostNS: cost, Sampled: true, Groups: requestKeys().Keys(),
+			Fields: []v1.Field{{Key: "http.request.method", Type: "string", Summary: "The method."}, {Key: "http.response.status_code", Type: "int", Summary: "The status."}},
 		},
 	}
 }

@@ -18,8 +18,8 @@ const defaultSpan = time.Hour
 // pageSize is how many rows a page of a table has.
 const pageSize = 50
 
-// Filter is what a page's URL selects: the parameters of API v1, and three of
-// the page's own: view, live and save.
+// Filter is what a page's URL selects: the parameters of API v1, and four of
+// the page's own: view, live, sort and save.
 type Filter struct {
 	// Path is the page's.
 	Path  string
@@ -28,6 +28,11 @@ type Filter struct {
 	// by themselves.
 	View string
 	Live bool
+	// Sort names the column by which a table is sorted whose rows are sums;
+	// empty for its usual order.
+	Sort string
+	// Groups are the attributes that rollups tell apart.
+	Groups []string
 	// Services are suggested, Rules offered.
 	Services, Rules []string
 	// Usual is the time that is shown when the URL names none; 0 means
@@ -51,7 +56,7 @@ func usualSpan(oldest *v1.Time, now time.Time) time.Duration {
 }
 
 // ownParameters are the page's, not the API's.
-func ownParameters() []string { return []string{"view", "live", "save"} }
+func ownParameters() []string { return []string{"view", "live", "sort", "save"} }
 
 // readFilter reads the filter of a page. A form sends fields that stand for
 // others, and empty ones: the answer is then the address without them.
@@ -60,7 +65,7 @@ func readFilter(r *url.URL, now time.Time, probe string) (*Filter, error) {
 	if tidy, changed := canonical(values); changed {
 		return nil, &redirect{encode(r.EscapedPath(), tidy)}
 	}
-	f := &Filter{Path: r.EscapedPath(), View: values.Get("view"), Live: values.Get("live") != "off", now: now}
+	f := &Filter{Path: r.EscapedPath(), View: values.Get("view"), Live: values.Get("live") != "off", Sort: values.Get("sort"), now: now}
 	for _, name := range ownParameters() {
 		values.Del(name)
 	}
@@ -156,10 +161,17 @@ func (f *Filter) withinToday(now time.Time) bool {
 	return sameDay(now.UTC(), y, m, d)
 }
 
-// rollups returns the query for the sums of the same service and time.
+// rollups returns the query for the sums of the same service and time, and of
+// the same attributes as far as rollups tell them apart.
 func (f *Filter) rollups(w window) v1.RollupQuery {
 	q, _, _ := f.span()
-	return v1.RollupQuery{Probe: q.Probe, Service: q.Service, From: q.From, To: q.To, Step: w.step}
+	sums := v1.RollupQuery{Probe: q.Probe, Service: q.Service, From: q.From, To: q.To, Step: w.step}
+	for _, m := range q.Where {
+		if slices.Contains(f.Groups, m.Key) {
+			sums.Where = append(sums.Where, m)
+		}
+	}
+	return sums
 }
 
 // Exact reports whether the time is no range that the form offers.
@@ -272,6 +284,9 @@ func (f *Filter) address(q v1.EventQuery, view string, live bool) string {
 	if view != "" {
 		values.Set("view", view)
 	}
+	if f.Sort != "" {
+		values.Set("sort", f.Sort)
+	}
 	if !live && q.To.IsZero() && q.After == "" && q.Order == v1.OrderNewest {
 		values.Set("live", "off")
 	}
@@ -321,6 +336,16 @@ func (f *Filter) Stream() string {
 // Next is the address of the next page.
 func (f *Filter) Next(after string) string {
 	return f.with(func(q *v1.EventQuery) { q.After = after })
+}
+
+// SortBy is the address with a table of sums sorted by another column; usual is
+// the one that needs not be named.
+func (f *Filter) SortBy(column, usual string) string {
+	other := *f
+	if other.Sort = column; column == usual {
+		other.Sort = ""
+	}
+	return other.Here()
 }
 
 // Order is the address in another order.

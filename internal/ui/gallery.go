@@ -15,6 +15,7 @@ import (
 type Gallery struct {
 	Tables     []Exhibit[Table]
 	Charts     []Exhibit[Chart]
+	Heatmaps   []Exhibit[Heatmap]
 	Waterfalls []Exhibit[Waterfall]
 	Stacks     []Exhibit[Stack]
 	Findings   []FindingView
@@ -40,7 +41,7 @@ func hugeName() string { return strings.Repeat("a-very-long-name-", 18)[:300] }
 func (s *server) gallery(_ *http.Request) (*Page, error) {
 	now := galleryTime()
 	g := Gallery{
-		Tables: galleryTables(now), Charts: galleryCharts(now), Waterfalls: galleryWaterfalls(now), Stacks: galleryStacks(),
+		Tables: galleryTables(now), Charts: galleryCharts(now), Heatmaps: galleryHeatmaps(now), Waterfalls: galleryWaterfalls(now), Stacks: galleryStacks(),
 		Findings: galleryFindings(), Sparks: gallerySparks(),
 		Badges: []Badge{{Text: "plain"}, {Class: "ok", Text: "up"}, {Class: "warn", Text: "zombie"}, {Class: "bad", Text: "off"}, {Class: "info", Text: "shell-wrapper"}, {Class: "warn", Text: hugeName(), Title: hugeName()}},
 		States: []State{
@@ -52,6 +53,9 @@ func (s *server) gallery(_ *http.Request) (*Page, error) {
 	}
 	for i := range 8 {
 		r := sampleRecords(8, now)[i]
+		g.Outcomes = append(g.Outcomes, outcomeOf(&r.Event))
+	}
+	for _, r := range sampleRequests(6, now) {
 		g.Outcomes = append(g.Outcomes, outcomeOf(&r.Event))
 	}
 	return &Page{View: "gallery", Title: "Gallery", Body: g}, nil
@@ -73,6 +77,8 @@ func galleryTables(now time.Time) []Exhibit[Table] {
 		{"huge: 5 KB of arguments, names of 300 characters", commandTable(huge, nil, now)},
 		{"tiny: one row", commandTable(sampleRecords(1, now), nil, now)},
 		{"empty", commandTable(nil, nil, now)},
+		{"routes", routeTable("shop", routesOf(sampleRoutes(), nil, newWindow(now.Add(-time.Hour), now), roleServer), &Filter{Path: "/gallery", now: now}, time.Hour)},
+		{"slowest requests", newSlowest(sampleRequests(6, now), "", "", now).Table},
 	}
 	for i := range list {
 		list[i].View.ID += "-" + string(rune('a'+i))
@@ -110,6 +116,26 @@ func galleryCharts(now time.Time) []Exhibit[Chart] {
 	return append(list, Exhibit[Chart]{"error: what the server drew stays", failed})
 }
 
+func galleryHeatmaps(now time.Time) []Exhibit[Heatmap] {
+	w := newWindow(now.Add(-time.Hour), now)
+	var list []Exhibit[Heatmap]
+	for _, c := range []struct {
+		name, id string
+		data     v1.List[v1.Rollup]
+	}{
+		{"usual", "usual", sampleHeat(w.len(), w)},
+		{"tiny: one request", "tiny", v1.List[v1.Rollup]{Items: []v1.Rollup{{Time: v1.Time(w.from), Buckets: []v1.Bucket{{LowNS: 1 << 20, HighNS: 9 << 17, Count: 1}}}}}},
+		{"empty", "empty", v1.List[v1.Rollup]{}},
+	} {
+		view := newHeatmap("heatmap-"+c.id, "Latency: "+c.name, "", c.data.Items, w, now)
+		view.Data = c.data
+		list = append(list, Exhibit[Heatmap]{c.name, view})
+	}
+	failed := newHeatmap("heatmap-error", "Latency: error", "", sampleHeat(20, w).Items, w, now)
+	failed.Data = template.JS("{")
+	return append(list, Exhibit[Heatmap]{"error: what the server drew stays", failed})
+}
+
 func galleryWaterfalls(now time.Time) []Exhibit[Waterfall] {
 	var list []Exhibit[Waterfall]
 	for _, c := range []struct {
@@ -124,6 +150,10 @@ func galleryWaterfalls(now time.Time) []Exhibit[Waterfall] {
 		view.Data = json.RawMessage(mustJSON(data))
 		list = append(list, Exhibit[Waterfall]{c.name, view})
 	}
+	trace := unlinked(sampleTrace(now))
+	request := newWaterfall("waterfall-request", "A request", "", trace, "")
+	request.Data = trace
+	list = append(list, Exhibit[Waterfall]{"a request, with its own time", request})
 	failed := newWaterfall("waterfall-error", "Commands: error", "", unlinked(sampleWaterfall(3, now)), "")
 	failed.Data = template.JS("{")
 	return append(list, Exhibit[Waterfall]{"error: what the server drew stays", failed})

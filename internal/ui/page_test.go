@@ -2,6 +2,7 @@ package ui
 
 import (
 	"compress/gzip"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -18,7 +19,8 @@ func pages(f *fakeAPI) []string {
 	command := f.answers["events"].(v1.List[v1.Record]).Items[0].ID
 	return []string{
 		"/", "/commands", "/commands?view=tree", "/commands?failed=true&from=-6h&rule=zombie&where=a%3Db&live=off", "/commands?from=2026-11-20T10%3A00%3A00Z&to=2026-11-20T11%3A00%3A00Z",
-		"/commands/" + command, "/services/shop", "/services/shop?from=-24h", "/events?probe=tcp", "/gallery", "/nowhere", "/commands?nonsense=1",
+		"/commands/" + command, "/services/shop", "/services/shop?from=-24h", "/events?probe=tcp", "/events?probe=http&where=goshawk.role%3Dserver",
+		"/events/http-4-1-4711", "/events/http-3-1-4711", "/services/shop?sort=p99&from=-1h", "/gallery", "/nowhere", "/commands?nonsense=1",
 	}
 }
 
@@ -31,7 +33,8 @@ func emptyAPI() *fakeAPI {
 	f.answers["store"] = v1.Store{Kind: "memory"}
 	f.answers["events"] = v1.List[v1.Record]{}
 	f.answers["waterfall"] = v1.Waterfall{}
-	for _, name := range []string{"rollups", "rollups by group exec", "rollups by group tcp"} {
+	f.answers["events http"], f.answers["waterfall http"] = v1.List[v1.Record]{}, v1.Waterfall{}
+	for _, name := range []string{"rollups", "rollups by group exec", "rollups by group tcp", "routes", "requests"} {
 		f.answers[name] = v1.List[v1.Rollup]{Incomplete: []string{"a file could not be read"}}
 	}
 	return f
@@ -67,6 +70,34 @@ func hostileAPI() *fakeAPI {
 	f.answers["services/shop"] = v1.Service{Name: "shop", Processes: []v1.Process{process}}
 	f.answers["rollups by group exec"] = v1.List[v1.Rollup]{Items: []v1.Rollup{{Count: 1, Group: group}}}
 	f.answers["rollups by group tcp"] = v1.List[v1.Rollup]{Items: []v1.Rollup{{Count: 1, Group: group}}}
+	requests := sampleRequests(12, testNow())
+	for i := range requests {
+		r := &requests[i]
+		r.Service, r.TraceID = evil, evil
+		for _, key := range []string{keyMethod, keyRoute, keyTemplate, keyURLPath, keyServer, keyError, keyHTTPEnd} {
+			r.Attributes[key] = evil
+		}
+		r.Stack = []v1.Frame{{Func: evil, File: evil}}
+		f.answers["events/"+r.ID] = *r
+	}
+	f.answers["events http"] = v1.List[v1.Record]{Items: requests, Next: evil}
+	trace := sampleTrace(testNow())
+	trace.Above = []v1.Bar{{Label: evil, Detail: evil, Outcome: evil, Href: "javascript:alert(4)"}}
+	for i := range trace.Bars {
+		b := &trace.Bars[i]
+		b.Label, b.Detail, b.Outcome, b.Kind, b.Href = evil, evil, evil, evil, "javascript:alert(5)"
+		b.Caller = &v1.Frame{Func: evil, File: evil}
+	}
+	f.answers["waterfall http"] = trace
+	routes := sampleRoutes()
+	for i := range routes {
+		for key := range routes[i].Group {
+			if key != keyRole {
+				routes[i].Group[key] = evil + fmt.Sprint(i)
+			}
+		}
+	}
+	f.answers["routes"] = v1.List[v1.Rollup]{Items: routes}
 	return f
 }
 
@@ -284,8 +315,12 @@ func TestBlocks_answerHtmxWithThemselvesOnly(t *testing.T) {
 			t.Errorf("%s answers with %.80q", address, body)
 		}
 		whole := get(t, h, address).body.String()
-		if !strings.Contains(whole, body[:min(len(body), 200)]) {
-			t.Errorf("the block of %s is not what the page holds", address)
+		// What is swapped beside the block is elsewhere in the page.
+		for part := range strings.SplitSeq(strings.ReplaceAll(body, ` hx-swap-oob="true"`, "\x00"), "<div id=") {
+			part, _, _ = strings.Cut(part, "\x00")
+			if !strings.Contains(whole, part[:min(len(part), 200)]) {
+				t.Errorf("the block of %s is not what the page holds: %.200q", address, part)
+			}
 		}
 	}
 	if body := get(t, h, "/", "HX-Request", "true", "HX-Target", "nothing").body.String(); !strings.Contains(body, "<html") {

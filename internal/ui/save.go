@@ -81,6 +81,16 @@ func (c Commands) keep() any {
 
 func (v Service) keep() any {
 	v.Rate.Src, v.Durations.Src = "", ""
+	if v.Requests != nil {
+		r := *v.Requests
+		r.Rate.Src, r.Durations.Src, r.Heat.Src = "", "", ""
+		v.Requests = &r
+	}
+	return v
+}
+
+func (v Request) keep() any {
+	v.Tree.Src = ""
 	return v
 }
 

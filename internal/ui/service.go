@@ -21,6 +21,8 @@ type Service struct {
 	Facts     []string
 	Figures   []Figure
 	Processes Table
+	// Requests are those that it serves and makes, nil when there are none.
+	Requests  *Requests
 	Rate      Chart
 	Durations Chart
 	Sites     Table
@@ -44,7 +46,7 @@ func (s *server) service(r *http.Request) (*Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.Query = v1.EventQuery{From: f.Query.From, To: f.Query.To}
+	f.Query, f.View = v1.EventQuery{From: f.Query.From, To: f.Query.To}, ""
 	asked, from, to := f.span()
 	service, err := s.api.Service(ctx, name)
 	var refused *client.Error
@@ -70,7 +72,11 @@ func (s *server) service(r *http.Request) (*Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	if gone && len(sites.Items) == 0 && len(peers.Items) == 0 && f.Query.From.IsZero() {
+	requests, lacks, err := s.requests(ctx, name, f, now)
+	if err != nil {
+		return nil, err
+	}
+	if gone && len(sites.Items) == 0 && len(peers.Items) == 0 && requests == nil && f.Query.From.IsZero() {
 		return nil, refused
 	}
 	noted, err := s.api.Events(ctx, v1.EventQuery{Service: name, From: q.From, To: q.To, Findings: true, Limit: 500})
@@ -78,10 +84,12 @@ func (s *server) service(r *http.Request) (*Page, error) {
 		return nil, err
 	}
 	view := newService(name, service.Processes, now)
-	view.Filter, view.Ranges = f, ranges(f)
+	view.Filter, view.Ranges, view.Requests = f, ranges(f), requests
 	src := encode("/api/v1/rollups", q.Values())
 	view.Rate = newRateChart("rate", "Commands of "+visible(name)+" over time", src, overTime.Items, w, now)
 	view.Durations = newDurationChart("durations", "How long the commands of "+visible(name)+" took", src, overTime.Items, w, now)
+	// The table of the one has the numbers of both.
+	view.Durations.Numbers = Table{}
 	view.Rate.Data, view.Durations.Data = overTime, overTime
 	live := *f
 	live.Query.Probe, live.Query.Service = probeExec, name
@@ -93,7 +101,7 @@ func (s *server) service(r *http.Request) (*Page, error) {
 		return link("/commands", "service", name, "rule", rule, "from", f.Query.From.String(), "to", f.Query.To.String())
 	})
 	view.All = link("/commands", "service", name, "from", f.Query.From.String(), "to", f.Query.To.String())
-	view.Lacks = slices.Concat(overTime.Incomplete, noted.Incomplete)
+	view.Lacks = slices.Concat(overTime.Incomplete, noted.Incomplete, lacks)
 	return &Page{View: "service", Nav: "overview", Title: clip(visible(name), 200), Body: view}, nil
 }
 

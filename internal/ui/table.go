@@ -17,6 +17,8 @@ type Table struct {
 	Rows    []Row
 	// Empty says what to do when there are no rows.
 	Empty State
+	// Left says how many rows are not shown; empty when all are.
+	Left string
 }
 
 // Column is a column's head.
@@ -33,13 +35,13 @@ type Column struct {
 
 // Row is a line of the table.
 type Row struct {
-	// Class is "failed", "noted", "gone" or empty.
+	// Class is "failed", "noted", "gone", "current", "own" or empty.
 	Class string
 	Cells []Cell
 }
 
 // Cell is one value. Kind says how it is drawn: text, link, cmd, time, num,
-// two, outcome, badges, spark, bars, dot.
+// two, route, outcome, badges, spark, meter, bars, tree.
 type Cell struct {
 	Kind string
 	// Class is added to the cell: "main" leads the card of a narrow window,

@@ -176,7 +176,7 @@ func (s *server) render(p *Page, id string) ([]byte, error) {
 	}
 	name := "frame"
 	if id != "" && v.template.Lookup("block-"+id) != nil {
-		name = "block-" + id
+		name, p.Block = "block-"+id, id
 	}
 	var b bytes.Buffer
 	if err := v.template.ExecuteTemplate(&b, name, p); err != nil {

@@ -27,6 +27,8 @@ type Page struct {
 	Save string
 	// Saved is set in a page that is kept as a file.
 	Saved *Saved
+	// Block is the id of the element that is rendered alone; empty for a page.
+	Block string
 	// Body is the page's own view.
 	Body any
 }
@@ -49,12 +51,12 @@ type view struct {
 func componentFiles() []string {
 	return []string{
 		"templates/frame.html", "templates/parts.html", "templates/table.html", "templates/timechart.html",
-		"templates/waterfall.html", "templates/stack.html", "templates/filters.html",
+		"templates/waterfall.html", "templates/heatmap.html", "templates/stack.html", "templates/filters.html",
 	}
 }
 
 func viewNames() []string {
-	return []string{"overview", "service", "commands", "command", "events", "gallery", "error"}
+	return []string{"overview", "service", "commands", "command", "request", "events", "gallery", "error"}
 }
 
 // parseViews parses each page with the components.

@@ -3,6 +3,7 @@ package ui
 import (
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 
 	v1 "github.com/goshawk-io/goshawk/internal/api/v1"
@@ -40,33 +41,42 @@ type BarView struct {
 // maxFallback bounds the rows of the table: a script draws the rest.
 const maxFallback = 200
 
-func partLegend() []Key {
-	return []Key{
+func partLegend(w v1.Waterfall) []Key {
+	list := []Key{
 		{"f-cpu", "on CPU"}, {"f-run_delay", "ready, waiting for a CPU"}, {"f-pipe", "blocked on a full pipe"},
 		{"f-wait", "waiting"}, {"f-zombie", "ended, not waited for"}, {"f-unknown", "not accounted for"},
 	}
+	if slices.ContainsFunc(w.Bars, func(b v1.Bar) bool { return b.Kind == kindRequest }) {
+		list = append([]Key{{"f-own", "its own code"}, {"f-below", "in what is below"}}, list...)
+	}
+	return list
 }
 
 // newWaterfall lays the bars out on an axis from the first start to the last
 // end. The bar with the id current is marked.
 func newWaterfall(id, label, src string, w v1.Waterfall, current string) Waterfall {
-	view := Waterfall{ID: id, Label: label, Src: src, Incomplete: w.Incomplete, Legend: partLegend()}
+	view := Waterfall{ID: id, Label: label, Src: src, Incomplete: w.Incomplete, Legend: partLegend(w)}
 	from, to := extent(w.Bars)
 	view.Span = duration(to - from)
+	what := "Command"
+	if slices.ContainsFunc(w.Bars, func(b v1.Bar) bool { return b.Kind == kindRequest || b.Kind == kindCall }) {
+		what = "What"
+	}
 	view.Table = Table{
 		ID: id + "-table", Caption: label,
 		Columns: []Column{
-			{Label: "Command", Class: ""}, {Label: "Outcome", Class: "w-outcome"}, {Label: "Duration", Class: "w-num num"},
+			{Label: what}, {Label: "Outcome", Class: "w-outcome"}, {Label: "Duration", Class: "w-num num"},
 			{Label: "0 s to " + view.Span, Class: "w-bar"},
 		},
 		Empty: State{Kind: "empty", Title: "No commands here", Text: "Nothing matches the filter in this time."},
 	}
+	below := childrenOf(w.Bars)
 	for i := range w.Bars {
 		if i == maxFallback {
 			view.Left = plural(uint64(len(w.Bars)-i), "more command is", "more commands are") + " in the drawing only, which needs a script."
 			break
 		}
-		view.Table.Rows = append(view.Table.Rows, barRow(&w.Bars[i], from, to, current))
+		view.Table.Rows = append(view.Table.Rows, barRow(&w.Bars[i], below[i], from, to, current))
 	}
 	return view
 }
@@ -90,7 +100,40 @@ func extent(bars []v1.Bar) (from, to int64) {
 	return from, max(to, from+1)
 }
 
-func barRow(b *v1.Bar, from, to int64, current string) Row {
+// childrenOf returns the children of each bar, as they are displayed.
+func childrenOf(bars []v1.Bar) [][]*v1.Bar {
+	list := make([][]*v1.Bar, len(bars))
+	for i := range bars {
+		if p := bars[i].Parent; p >= 0 && p < i {
+			list[p] = append(list[p], &bars[i])
+		}
+	}
+	return list
+}
+
+// drawGaps draws when a request had its time for itself, or a call waited, and
+// a thin bar where something below it went on.
+func (v *BarView) drawGaps(b *v1.Bar, children []*v1.Bar, from int64, scale func(ns int64) float64) {
+	class := "f-own"
+	if b.Kind != kindRequest {
+		class = "f-wait"
+	}
+	end := b.StartNS + b.DurationNS
+	v.Rects = append(v.Rects, Rect{X: scale(b.StartNS - from), Y: 3.5, W: scale(b.DurationNS), H: 3, Class: "f-below"})
+	gap := func(begin, end int64) {
+		if end > begin {
+			v.Rects = append(v.Rects, Rect{X: scale(begin - from), W: scale(end - begin), H: 10, Class: class})
+		}
+	}
+	reached := b.StartNS
+	for _, c := range children {
+		gap(reached, min(c.StartNS, end))
+		reached = max(reached, c.StartNS+c.DurationNS)
+	}
+	gap(reached, end)
+}
+
+func barRow(b *v1.Bar, children []*v1.Bar, from, to int64, current string) Row {
 	scale := func(ns int64) float64 { return float64(ns) / float64(to-from) * 1000 }
 	view := &BarView{Label: duration(b.DurationNS) + " from " + duration(b.StartNS-from), Failed: b.Failed}
 	x := scale(b.StartNS - from)
@@ -105,7 +148,14 @@ func barRow(b *v1.Bar, from, to int64, current string) Row {
 			}
 		}
 	}
-	if rest > 0 {
+	switch {
+	case len(b.Parts) == 0 && (b.Kind == kindRequest || b.Kind == kindCall || b.Kind == kindConnection):
+		view.drawGaps(b, children, from, scale)
+		x += scale(rest)
+		if b.Kind == kindRequest && b.SelfNS < b.DurationNS {
+			view.Label += ", " + duration(b.SelfNS) + " of it its own"
+		}
+	case rest > 0:
 		view.Rects = append(view.Rects, Rect{X: x, W: scale(rest), H: 10, Class: "f-unknown"})
 		x += scale(rest)
 	}
@@ -117,21 +167,27 @@ func barRow(b *v1.Bar, from, to int64, current string) Row {
 	}
 	widen(view)
 	view.EndX = min(x, 996)
-	o := Outcome{"neutral", "", b.Outcome, b.Outcome}
-	switch {
-	case b.Failed:
-		o = Outcome{"bad", "fail", b.Outcome, b.Outcome}
-	case b.Outcome != "":
-		o = Outcome{"ok", "ok", b.Outcome, b.Outcome}
-	}
+	o := barOutcome(b)
+	took := numCell(duration(b.DurationNS))
+	took.Title = "by itself " + duration(b.SelfNS)
 	name := Cell{Kind: "tree", Text: visible(b.Label), Title: clip(visible(b.Detail), 2000), Sub: clip(visible(beyond(b)), 200), Href: b.Href, Class: "main", Spark: &Spark{Width: min(b.Depth, 12) * 14}}
 	row := Row{Cells: []Cell{
-		name, {Kind: "outcome", Outcome: o}, numCell(duration(b.DurationNS)), {Kind: "bars", Bar: view, Class: "wide spark-cell"},
+		name, {Kind: "outcome", Outcome: o}, took, {Kind: "bars", Bar: view, Class: "wide spark-cell"},
 	}}
 	if b.ID != "" && b.ID == current {
 		row.Class = "current"
 	}
 	return row
+}
+
+func barOutcome(b *v1.Bar) Outcome {
+	switch {
+	case b.Failed:
+		return Outcome{"bad", "fail", orWord(b.Outcome, "failed"), b.Outcome}
+	case b.Outcome != "":
+		return Outcome{"ok", "ok", b.Outcome, b.Outcome}
+	}
+	return Outcome{"neutral", "", b.Outcome, b.Outcome}
 }
 
 // beyond is what the detail says more than the label: the arguments, when it

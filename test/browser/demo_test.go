@@ -23,6 +23,7 @@ func TestDemo(t *testing.T) {
 		{name: "service", path: "/services/shop", has: "shop", drawing: true},
 		{name: "tree", path: "/commands?view=tree&from=-5m", has: "rows", drawing: true},
 		{name: "tcp", path: "/events?probe=tcp", has: "TCP"},
+		{name: "requests", path: "/events?probe=http&from=-5m", has: "/product/{id}", drawing: true},
 		{name: "commands", path: "/commands", has: "shop", drawing: true},
 	} {
 		b.open(url, p)
@@ -41,6 +42,14 @@ func TestDemo(t *testing.T) {
 	b.do(settle)
 	b.noSideways()
 	b.picture("demo-command")
+	// A request that shells out, what it ran, and back.
+	b.visit(url + "/events?probe=http&order=slowest&where=goshawk.role%3Dserver&where=http.route%3D%2Freport")
+	b.wait(rows + `.length > 0`)
+	b.do(rows + `[0].querySelector("a.route").click()`)
+	b.wait(`[...document.querySelectorAll("#spent-table a")].length > 1`)
+	b.picture("demo-request")
+	b.do(`document.querySelector('#spent-table a[href^="/commands/"]').click()`)
+	b.wait(`document.querySelector(".because a")?.innerText === "GET /report"`)
 }
 
 // startDemo starts the agent with its demo and waits until commands with

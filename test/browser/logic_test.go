@@ -38,7 +38,7 @@ type logicCase struct{ name, module, expression, want string }
 
 func logicCases() []logicCase {
 	var all []logicCase
-	for _, group := range [][]logicCase{formatCases(), tickCases(), viewCases(), treeCases(), mergeCases(), seriesCases(), pageCases()} {
+	for _, group := range [][]logicCase{formatCases(), tickCases(), viewCases(), treeCases(), gapCases(), mergeCases(), seriesCases(), heatCases(), pageCases()} {
 		all = append(all, group...)
 	}
 	return all
@@ -121,6 +121,16 @@ func treeCases() []logicCase {
 	}
 }
 
+func gapCases() []logicCase {
+	return []logicCase{
+		{"what children leave", "tree.js", `m.gapsIn(0, 100, [[20, 70], [30, 60], [80, 140], [-5, 5]])`, `[[5, 20], [70, 80]]`},
+		{"no children leave all", "tree.js", `[m.gapsIn(5, 10, []), m.gapsIn(5, 5, []), m.gapsIn(5, 10, [[0, 20]]), m.gapsIn(5, 10, [[20, 30]])]`, `[[[5, 10]], [], [], [[5, 10]]]`},
+		{"a request is divided by what is below it", "tree.js", `m.treeOf({bars: [{kind: "request", parent: -1, start_ns: 0, duration_ns: 100}, {kind: "call", parent: 0, start_ns: 20, duration_ns: 30}]}).rows.map((r) => [r.self, r.gaps, r.parts.map((p) => p.kind + p.ns)])`,
+			`[[70, [[0, 20], [50, 100]], ["own70", "below30"]], [30, [[20, 50]], ["wait30"]]]`},
+		{"a command has its own parts, and a caller", "tree.js", `m.treeOf({bars: [{kind: "command", parent: -1, duration_ns: 9, parts: [{kind: "cpu", ns: 4}], caller: {func: "a.b/c.(*D).E", file: "/x/y.go", line: 7}}]}).rows.map((r) => [r.self, r.gaps, r.caller])`, `[[9, null, "c.(*D).E (y.go:7)"]]`},
+	}
+}
+
 func mergeCases() []logicCase {
 	return []logicCase{
 		{"bars on one pixel become one", "merge.js", `m.mergeSpans([{start: 0, end: 1}, {start: 2, end: 3}, {start: 500, end: 600}], 0, 3, {start: 0, end: 1000}, 100)`, `[[0, 1, 2], [50, 60, 1]]`},
@@ -129,6 +139,24 @@ func mergeCases() []logicCase {
 		{"a view of nothing has no spans", "merge.js", `[m.mergeSpans([{start: 0, end: 1}], 0, 1, {start: 5, end: 5}, 100), m.mergeSpans([{start: 0, end: 1}], 0, 1, {start: 0, end: NaN}, 100)]`, `[[], []]`},
 		{"shares fill the width", "merge.js", `[m.divide([1, 1, 1], 3, 10), m.divide([1, 1], 4, 100), m.divide([8, 8], 4, 100), m.divide([], 0, 5), m.divide([0], 0, 5)]`, `[[3, 7, 10], [25, 50], [50, 100], [], [0]]`},
 		{"an overview has no more lines than pixels", "merge.js", `m.overview(Array.from({length: 10000}, (_, i) => ({start: i, end: i + 1, failed: i === 77})), {start: 0, end: 10000}, 500, 30).map((l) => l.failed.length).reduce((a, b) => a + b)`, `1`},
+	}
+}
+
+func heatCases() []logicCase {
+	const two = `{items: [{time: "2026-11-21T20:00:00Z", buckets: [{low_ns: 1024, high_ns: 1152, count: 3}, {low_ns: 1048576, high_ns: 1179648, count: 1}]}, {time: "2026-11-21T20:01:00Z", buckets: [{low_ns: 1152, high_ns: 1280, count: 40}]}]}`
+	const none = `{from: NaN, to: NaN, step: NaN}`
+	return []logicCase{
+		{"bands double a duration in even steps", "heatgrid.js", `[[1, 1], [1024, 1], [1024, 8], [1152, 8], [1536, 2], [0, 8]].map(([ns, per]) => m.bandAt(ns, per))`, `[0, 10, 80, 81, 21, 0]`},
+		{"a band begins where it is placed", "heatgrid.js", `[8, 4, 2, 1].every((per) => [0, 1, 7, 80, 163].every((b) => Math.abs(m.bandAt(m.bandBegin(b, per), per) - b) < 1e-9 || m.bandBegin(b, per) < 8))`, `true`},
+		{"buckets are joined until there is room", "heatgrid.js", `[100, 50, 12, 1].map((room) => { const g = m.gridOf(` + two + `, ` + none + `, room); return [g.per, g.bands, g.most, g.total]; })`, `[[8, 81, 40, 44], [4, 41, 40, 44], [1, 11, 40, 44], [1, 11, 40, 44]]`},
+		{"steps without events are there", "heatgrid.js", `(({step, times}) => [step, times.map((t) => t - 1795291200)])(m.gridOf(` + two + `, {from: 1795291140, to: 1795291320, step: 60}, 20))`, `[60, [-60, 0, 60]]`},
+		{"few durations are not a wall", "heatgrid.js", `(({bands, low}) => [bands, low])(m.gridOf({items: [{time: "2026-11-21T20:00:00Z", buckets: [{low_ns: 1024, high_ns: 1152, count: 3}]}]}, ` + none + `, 20))`, `[6, 78]`},
+		{"shades follow the logarithm", "heatgrid.js", `[0, 1, 10, 100, 1000, 10000, 100000].map((n) => m.levelOf(n, 100000)).concat(m.levelOf(1, 1))`, `[0, 1, 2, 3, 4, 5, 6, 6]`},
+		{"a part counts what is as slow or slower", "heatgrid.js", `(() => { const g = m.gridOf(` + two + `, ` + none + `, 100); return [m.countIn(g, {first: 0, last: 1, low: 81}), m.countIn(g, {first: 0, last: 1, low: 0}), m.countIn(g, {first: 1, last: 1, low: 82})]; })()`, `[41, 44, 0]`},
+		{"it is said in words", "heatgrid.js", `m.summary(m.gridOf(` + two + `, ` + none + `, 100), (s) => String(s - 1795291200), (ns) => ns + "ns")`,
+			`"From 0 to 120, 44 requests; most took 1152ns to 1280ns; 1 of 100 took 1048576ns or longer."`},
+		{"hostile buckets do no harm", "heatgrid.js", `[null, {items: [null, {time: "x", buckets: [{}]}, {time: "2026-11-21T20:00:00Z", buckets: [null, {low_ns: -1, count: 3}, {low_ns: 1, count: NaN}, {low_ns: "a", count: 1}]}]}].map((d) => m.gridOf(d, ` + none + `, 9).total)`, `[0, 0]`},
+		{"colours are mixed", "heatpaint.js", `[m.mix("rgb(255, 0, 0)", "rgb(0, 0, 255)", 0.5), m.mix("rgb(10, 20, 30)", "rgb(0, 0, 0)", 1)]`, `["rgb(128, 0, 128)", "rgb(10, 20, 30)"]`},
 	}
 }
 
@@ -142,7 +170,7 @@ func seriesCases() []logicCase {
 		{"a step without events has no durations", "series.js", `m.seriesOf(` + two + `, "duration", {from: NaN, to: NaN, step: 10}).lines`, `[[5, null, null, 1], [6, null, null, 2], [7, null, null, 3], [9, null, null, 4]]`},
 		{"the whole time asked for is on the axis", "series.js", `(({times}) => [times.length, times[0], times[times.length - 1]])(m.seriesOf(` + two + `, "rate", {from: 1795291100, to: 1795291300, step: 10}))`, `[20, 1795291100, 1795291290]`},
 		{"rollups of one time are summed", "series.js", `m.stepsOf({items: [{time: "2026-11-21T20:00:00Z", count: 1, p50_ns: 9, max_ns: 9}, {time: "2026-11-21T20:00:00Z", count: 3, p50_ns: 5, max_ns: 6}]}).map((s) => [s.count, s.p50, s.max])`, `[[4, 5, 9]]`},
-		{"hostile rollups do no harm", "series.js", `m.seriesOf({items: [null, {}, {time: "x"}, {time: "2026-11-21T20:00:00Z", count: -5, failed: NaN, max_ns: "9"}]}, "rate", {from: NaN, to: NaN, step: NaN}).lines`, `[[0], [0], [0]]`},
+		{"hostile rollups do no harm", "series.js", `m.seriesOf({items: [null, {}, {time: "x"}, {time: "2026-11-21T20:00:00Z", count: -5, failed: NaN, max_ns: "9"}]}, "rate", {from: NaN, to: NaN, step: NaN}).lines`, `[[0], [0]]`},
 		{"a long time has no more points than are drawn", "series.js", `m.seriesOf({items: [{time: "2020-01-01T00:00:00Z", count: 1}, {time: "2026-01-01T00:00:00Z", count: 1}]}, "rate", {from: NaN, to: NaN, step: 10}).times.length <= 5000`, `true`},
 		{"values with none beside them are marked", "series.js", `[m.isolated([1, null, 2, 3, null, 4]), m.isolated([null, undefined]), m.isolated([5])]`, `[[0, 5], [], [0]]`},
 		{"no rollups are no points", "series.js", `[undefined, {}, {items: null}].map((l) => m.seriesOf(l, "rate", {from: 0, to: 9, step: 1}).times.length)`, `[0, 0, 0]`},

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
@@ -30,6 +31,7 @@ func sitePages() []sitePage {
 		{name: "commands", path: "/commands", has: "convert", drawing: true},
 		{name: "tree", path: "/commands?view=tree&from=-8s", has: "rows", drawing: true},
 		{name: "tcp", path: "/events?probe=tcp", has: "10.0.0.7", drawing: true},
+		{name: "requests", path: "/events?probe=http", has: "/checkout", drawing: true},
 		{name: "gallery", path: "/gallery", has: "empty", expected: "(root|step)=never"},
 		{name: "not-found", path: "/nowhere", has: "no", expected: "404"},
 	}
@@ -44,7 +46,7 @@ func (b *tab) open(url string, p sitePage) {
 	b.visit(url + p.path)
 	b.wait(fmt.Sprintf(`document.getElementById("main").innerText.includes(%q)`, p.has))
 	if p.drawing {
-		b.wait(drawn + ` && document.querySelectorAll("goshawk-waterfall, goshawk-chart").length > 0`)
+		b.wait(drawn + ` && document.querySelectorAll("goshawk-waterfall, goshawk-chart, goshawk-heatmap").length > 0`)
 	}
 	b.do(settle)
 }
@@ -61,7 +63,8 @@ func (b *tab) commandPage(url string) sitePage {
 func TestPages_inEachSizeAndTheme(t *testing.T) {
 	s := fixedSite(600)
 	b, url := siteTab(t, s, desktop, "/")
-	all := append(sitePages(), b.commandPage(url))
+	id, _, _ := s.checkout(s.clock().Add(-40 * time.Second))
+	all := append(sitePages(), b.commandPage(url), sitePage{name: "request", path: "/events/" + id, has: "its own code", drawing: true})
 	for _, p := range all {
 		t.Run(p.name, func(t *testing.T) {
 			b, url := siteTab(t, s, desktop, "/")
@@ -195,7 +198,10 @@ func TestPages_savedAsOneFile(t *testing.T) {
 	s := fixedSite(600)
 	b, url := siteTab(t, s, desktop, "/")
 	command := b.commandPage(url)
+	id, _, _ := s.checkout(s.clock().Add(-40 * time.Second))
 	for _, p := range []sitePage{
+		{name: "request", path: "/events/" + id + "?save=1", has: "its own code", drawing: true},
+		{name: "requests", path: "/events?probe=http&save=1", has: "/checkout", drawing: true},
 		{name: "overview", path: "/?save=1", has: "thumbnailer"},
 		{name: "service", path: "/services/shop?save=1", has: "CheckStock", drawing: true},
 		{name: "commands", path: "/commands?save=1", has: "convert", drawing: true},
@@ -249,6 +255,7 @@ func TestPages_withoutScripts(t *testing.T) {
 	for _, p := range []sitePage{
 		{name: "overview", path: "/", has: "thumbnailer"}, {name: "commands", path: "/commands", has: "convert"},
 		{name: "tree", path: "/commands?view=tree&from=-5m", has: "convert"}, {name: "service", path: "/services/shop", has: "CheckStock"},
+		{name: "requests", path: "/events?probe=http", has: "/checkout"},
 	} {
 		b.visit(url + p.path)
 		text := value[string](b, `document.getElementById("main").innerText`)

@@ -27,6 +27,7 @@ type site struct {
 	feed    *api.Feed
 	schema  *model.Schema
 	tcp     *model.Schema
+	http    *model.Schema
 	handler http.Handler
 	clock   func() time.Time
 
@@ -37,7 +38,7 @@ type site struct {
 // newSite returns a site whose clock is clock.
 func newSite(clock func() time.Time) *site {
 	s := &site{
-		store: memory.New(memory.Options{Events: 50_000, Bytes: 256 << 20}), schema: probes.Find("exec").Schema, tcp: probes.Find("tcp").Schema, clock: clock,
+		store: memory.New(memory.Options{Events: 50_000, Bytes: 256 << 20}), schema: probes.Find("exec").Schema, tcp: probes.Find("tcp").Schema, http: probes.Find("http").Schema, clock: clock,
 		feed: api.NewFeed(api.FeedOptions{Filter: func(q model.Query) (func(*model.Event) bool, error) {
 			filter, err := query.New(q)
 			if err != nil {
@@ -64,6 +65,7 @@ func (h host) Probes() []v1.Probe {
 	return []v1.Probe{
 		v1.NewProbe(model.ProbeHealth{Probe: "exec", Up: true, Events: 2412, CostSeconds: cost.Seconds()}, probes.Find("exec").Summary, h.site.schema),
 		v1.NewProbe(model.ProbeHealth{Probe: "tcp", Up: true, Events: 60, CostSeconds: cost.Seconds() / 10}, probes.Find("tcp").Summary, h.site.tcp),
+		v1.NewProbe(model.ProbeHealth{Probe: "http", Up: true, Events: 900, CostSeconds: cost.Seconds()}, probes.Find("http").Summary, h.site.http),
 	}
 }
 
@@ -94,6 +96,10 @@ type command struct {
 	delay    time.Duration
 	zombie   time.Duration
 	findings []model.Finding
+	// trace is that of the request that it ran for, 0 for none, and parentSpan
+	// the span of the request, or of the command that ran it.
+	trace      byte
+	parentSpan model.SpanID
 }
 
 // add stores a command, tells who listens, and returns its process id.
@@ -105,7 +111,10 @@ func (s *site) add(c command) int32 {
 	e := new(model.Event)
 	e.Reset(s.schema)
 	e.Time, e.Duration, e.PID, e.Service, e.Findings = c.end.Add(-c.took), c.took, pid, c.service, c.findings
-	e.SpanID[7], e.SpanID[6], e.TraceID[15] = byte(pid), byte(pid>>8), 1
+	e.SpanID, e.TraceID[15] = spanOf(pid), 1
+	if c.trace != 0 {
+		e.TraceID[15], e.ParentSpanID, e.Requested = c.trace, c.parentSpan, true
+	}
 	list := ""
 	for _, a := range c.args {
 		list += a + "\x00"
@@ -151,6 +160,9 @@ func (s *site) add(c command) int32 {
 	s.feed.Add(e)
 	return pid
 }
+
+// spanOf returns the span of the command that is a process.
+func spanOf(pid int32) model.SpanID { return model.SpanID{6: byte(pid >> 8), 7: byte(pid)} }
 
 func zombie() model.Finding {
 	return model.Finding{Rule: "zombie", Severity: model.SeverityWarn, Evidence: "it was a zombie for 740 ms before its parent waited for it", Remedy: "call Wait as soon as the command is not needed any more"}
@@ -250,6 +262,7 @@ func fixedSite(commands int) *site {
 	s := newSite(func() time.Time { return now })
 	s.fill(now, commands)
 	s.release(now.Add(-2 * time.Second))
+	s.serve(now)
 	for i := range 60 {
 		failure := ""
 		if i%17 == 3 {

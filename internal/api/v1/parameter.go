@@ -168,7 +168,12 @@ func setBy(to *By, s string) *ParameterError {
 	case string(ByGroup):
 		*to = ByGroup
 	default:
-		return &ParameterError{Cause: "tells nothing apart", Hint: "write service or group"}
+		keys := strings.Split(s, ",")
+		// The key of an attribute has a name space.
+		if len(keys) > MaxWhere || slices.ContainsFunc(keys, func(key string) bool { return !strings.Contains(key, ".") }) {
+			return &ParameterError{Cause: "tells nothing apart", Hint: "write service or group, or keys of the probe's groups such as http.route,http.request.method"}
+		}
+		*to = ByKeys(keys...)
 	}
 	return nil
 }

@@ -33,7 +33,8 @@ const (
 	OrderSlowest Order = "slowest"
 )
 
-// By is what rollups are told apart by.
+// By is what rollups are told apart by: one of the constants, or the keys of
+// some of the attributes that make the probe's groups, with commas between them.
 type By string
 
 const (
@@ -43,6 +44,17 @@ const (
 	// ByGroup tells also the groups of a service's events apart.
 	ByGroup By = "group"
 )
+
+// ByKeys tells the values of these attributes apart.
+func ByKeys(keys ...string) By { return By(strings.Join(keys, ",")) }
+
+// Keys returns the attributes that b names; none for the constants.
+func (b By) Keys() []string {
+	if b == ByService || b == ByGroup {
+		return nil
+	}
+	return strings.Split(string(b), ",")
+}
 
 // Match asks for the value of an attribute, as text: a list matches when one
 // of its texts does.
@@ -213,6 +225,11 @@ type RollupQuery struct {
 	Step time.Duration
 	// By tells the rollups apart.
 	By By
+	// Where selects by attributes that make the groups of a probe; all must
+	// match.
+	Where []Match
+	// Buckets asks for the distributions of the durations.
+	Buckets bool
 }
 
 // ParseRollupQuery reads the parameters of a request for rollups. An empty
@@ -237,6 +254,8 @@ func rollupParameters() []parameter[RollupQuery] {
 		{"to", func(q *query, s string) *ParameterError { return setMoment(&q.To, s) }},
 		{"step", func(q *query, s string) *ParameterError { return setStep(&q.Step, s) }},
 		{"by", func(q *query, s string) *ParameterError { return setBy(&q.By, s) }},
+		{"where", func(q *query, s string) *ParameterError { return addMatch(&q.Where, s) }},
+		{"buckets", func(q *query, s string) *ParameterError { return setBool(&q.Buckets, s) }},
 	}
 }
 
@@ -252,16 +271,21 @@ func (q RollupQuery) Values() url.Values {
 		put(v, "step", formatDuration(q.Step))
 	}
 	put(v, "by", string(q.By))
+	for _, m := range q.Where {
+		v.Add("where", m.Key+"="+m.Value)
+	}
+	putBool(v, "buckets", q.Buckets)
 	return v
 }
 
-// Model returns the query that a store answers, as of now.
+// Model returns the query that a store answers, as of now. Where, and the keys
+// of By, are for the one who asks it: the answer has all groups.
 func (q RollupQuery) Model(now time.Time) model.RollupQuery {
 	m := model.RollupQuery{
 		Probe: q.Probe, Service: q.Service,
 		From: q.From.Resolve(now), To: q.To.Resolve(now), Step: q.Step,
 	}
-	if q.By == ByGroup {
+	if q.By != ByService || len(q.Where) > 0 {
 		m.By = model.ByGroup
 	}
 	return m

@@ -49,7 +49,7 @@ func TestParse_whatIsLeftOutOrSpelledOutIsTheDefault(t *testing.T) {
 		}
 	}
 	q, err := ParseRollupQuery(url.Values{"by": {"service"}, "step": {""}})
-	if err != nil || q != (RollupQuery{}) || len(q.Values()) != 0 {
+	if err != nil || !reflect.DeepEqual(q, RollupQuery{}) || len(q.Values()) != 0 {
 		t.Errorf("got %+v, %v; want the zero query", q, err)
 	}
 	if m := (EventQuery{}).Model(time.Now()); m.Limit != DefaultLimit || !m.From.IsZero() || !m.To.IsZero() {
@@ -171,6 +171,7 @@ func FuzzParseEventQuery(f *testing.F) {
 
 func FuzzParseRollupQuery(f *testing.F) {
 	f.Add("probe=exec&service=shop&from=-1h&to=-1m&step=1m&by=group")
+	f.Add("probe=http&by=http.route,http.request.method&where=goshawk.role=server&where=http.route=/a=b&buckets=true")
 	f.Fuzz(func(t *testing.T, text string) {
 		values, err := url.ParseQuery(text)
 		if err != nil {
@@ -182,7 +183,7 @@ func FuzzParseRollupQuery(f *testing.F) {
 			return
 		}
 		again, err := ParseRollupQuery(q.Values())
-		if err != nil || again != q {
+		if err != nil || !reflect.DeepEqual(again, q) {
 			t.Fatalf("%q is %+v, and then %+v, %v", text, q, again, err)
 		}
 		if q.Step%model.RollupStep != 0 || q.Step < 0 {

@@ -1,6 +1,7 @@
 package v1
 
 import (
+	"math"
 	"time"
 
 	"github.com/goshawk-io/goshawk/internal/model"
@@ -13,7 +14,8 @@ type Rollup struct {
 	Time    Time   `json:"time"`
 	Probe   string `json:"probe"`
 	Service string `json:"service"`
-	// Group holds the attributes that the group's events have in common;
+	// Group holds the attributes that the group's events have in common, of
+	// those asked for;
 	// absent when groups are not told apart, empty for the rest when there
 	// are too many.
 	Group map[string]string `json:"group,omitempty"`
@@ -32,6 +34,26 @@ type Rollup struct {
 	P99NS  int64 `json:"p99_ns"`
 	MaxNS  int64 `json:"max_ns"`
 	MeanNS int64 `json:"mean_ns"`
+	// Buckets distribute the durations, the shortest first, without those that
+	// count nothing; absent when nobody asked.
+	Buckets []Bucket `json:"buckets,omitempty"`
+}
+
+// Bucket counts the durations from LowNS on and below HighNS. The bounds are
+// the same in all answers: eight buckets double the duration.
+type Bucket struct {
+	LowNS  int64  `json:"low_ns"`
+	HighNS int64  `json:"high_ns"`
+	Count  uint64 `json:"count"`
+}
+
+// NewBuckets returns the wire form of d.
+func NewBuckets(d *model.Distribution) []Bucket {
+	var list []Bucket
+	d.EachBucket(func(low, high, count uint64) {
+		list = append(list, Bucket{int64(min(low, math.MaxInt64)), int64(min(high, math.MaxInt64)), count})
+	})
+	return list
 }
 
 // NewRollup returns the wire form of r, over step. groups are the keys of its

@@ -1,7 +1,7 @@
 package v1
 
 // Waterfall is a tree of things that took time, side by side on one time axis:
-// commands below the process that ran them, phases of a start.
+// commands below the process that ran them, or what a request caused.
 type Waterfall struct {
 	// From and To are the ends of the axis.
 	From Time `json:"from"`
@@ -9,6 +9,10 @@ type Waterfall struct {
 	// Bars come in the order of display: a parent before its children,
 	// siblings by their start.
 	Bars []Bar `json:"bars"`
+	// Above are what caused the first bar, the nearest first: the request that
+	// a command ran for. Each is a bar without relatives; absent when nothing
+	// is known.
+	Above []Bar `json:"above,omitempty"`
 	// Incomplete says, in sentences, what is not shown; absent when nothing.
 	Incomplete []string `json:"incomplete,omitempty"`
 }
@@ -17,6 +21,9 @@ type Waterfall struct {
 type Bar struct {
 	// ID is the event's id, or empty for a bar that only groups.
 	ID string `json:"id,omitempty"`
+	// Kind is "command", "request" (served), "call" (a request that was made),
+	// "connection", or empty for a bar that only groups.
+	Kind string `json:"kind,omitempty"`
 	// Parent is the position of the parent in Bars, -1 at the top.
 	Parent int `json:"parent"`
 	// Depth is the number of ancestors.
@@ -28,6 +35,9 @@ type Bar struct {
 	// before; DurationNS is how long it took.
 	StartNS    int64 `json:"start_ns"`
 	DurationNS int64 `json:"duration_ns"`
+	// SelfNS is how much of the duration nothing below it covers; absent when
+	// nothing is left.
+	SelfNS int64 `json:"self_ns,omitempty"`
 	// Parts divide the duration, each by what was spent, in no order of time;
 	// what they leave was not accounted for. The part "zombie" comes after the
 	// duration.
@@ -38,6 +48,8 @@ type Bar struct {
 	Failed  bool   `json:"failed,omitempty"`
 	// Findings are the rules of its findings.
 	Findings []string `json:"findings,omitempty"`
+	// Caller is the line of code that ran a command; absent when unknown.
+	Caller *Frame `json:"caller,omitempty"`
 	// Href is the page about it.
 	Href string `json:"href,omitempty"`
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/goshawk-io/goshawk/internal/model"
 )
 
-// The attributes of the exec probe that bars are made of.
+// The attributes that bars are made of.
 const (
 	keyName       = "process.executable.name"
 	keyArgs       = "process.command_args"
@@ -30,6 +30,9 @@ const (
 	keyRunDelay   = "goshawk.run_delay_ns"
 	keyPipe       = "goshawk.exec.pipe_blocked_ns"
 	keyUnreaped   = "goshawk.unreaped_ns"
+	keyFunction   = "code.function.name"
+	keyFile       = "code.file.path"
+	keyLine       = "code.line.number"
 )
 
 // The longest texts of a bar in bytes: 10,000 of them are one answer. The event
@@ -42,18 +45,35 @@ const (
 // describe fills b with what its event says.
 func (r *row) describe(b *v1.Bar) {
 	e := r.event
-	b.ID = r.id()
-	b.Href = "/commands/" + b.ID
-	b.Label = shorten(cmp.Or(e.Get(keyName).Str(), "process "+strconv.Itoa(int(e.PID))), longestLabel)
-	b.Detail = commandLine(e.Get(keyArgs))
-	b.Outcome = outcome(e)
+	b.ID, b.Href = r.id(), "/events/"+r.id()
 	b.Failed = e.Failure().IsSet()
 	for _, f := range e.Findings {
 		if !slices.Contains(b.Findings, f.Rule) {
 			b.Findings = append(b.Findings, f.Rule)
 		}
 	}
+	switch e.Schema.Probe {
+	case probeHTTP:
+		describeRequest(b, e)
+	case probeTCP:
+		describeConnection(b, e)
+	default:
+		r.describeCommand(b)
+	}
+}
+
+func (r *row) describeCommand(b *v1.Bar) {
+	e := r.event
+	b.Kind, b.Href = kindCommand, "/commands/"+b.ID
+	b.Label = shorten(cmp.Or(e.Get(keyName).Str(), "process "+strconv.Itoa(int(e.PID))), longestLabel)
+	b.Detail = commandLine(e.Get(keyArgs))
+	b.Outcome = outcome(e)
 	b.Parts = r.parts()
+	if function := e.Get(keyFunction).Str(); function != "" {
+		b.Caller = &v1.Frame{
+			Func: shorten(function, longestDetail), File: shorten(e.Get(keyFile).Str(), longestDetail), Line: int(e.Get(keyLine).Int()),
+		}
+	}
 }
 
 func outcome(e *model.Event) string {

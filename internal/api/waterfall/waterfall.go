@@ -218,7 +218,7 @@ func (r *row) bar(from, to time.Time) v1.Bar {
 	}
 	b := v1.Bar{Parent: parent, Depth: r.depth}
 	if r.event != nil {
-		b.StartNS, b.DurationNS = int64(r.start.Sub(from)), max(int64(r.event.Duration), 0)
+		b.StartNS, b.DurationNS, b.SelfNS = int64(r.start.Sub(from)), max(int64(r.event.Duration), 0), int64(r.self())
 		r.describe(&b)
 		return b
 	}

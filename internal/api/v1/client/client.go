@@ -101,8 +101,8 @@ func (c *Client) Rollups(ctx context.Context, q v1.RollupQuery) (v1.List[v1.Roll
 }
 
 // Waterfall returns the commands that q selects as a tree; Order, After and
-// Limit do not matter. With root, the id of a command, it returns that command
-// and what it ran, and q does not matter at all.
+// Limit do not matter. With root, the id of a command or a request, it returns
+// that, what it ran and caused, and q does not matter at all.
 func (c *Client) Waterfall(ctx context.Context, q v1.EventQuery, root string) (v1.Waterfall, error) {
 	q.Order, q.After, q.Limit = v1.OrderNewest, "", 0
 	values := q.Values()

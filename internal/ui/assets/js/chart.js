@@ -185,6 +185,8 @@ export class Chart extends DataElement {
         {
           ...axis, size: (/** @type {any} */ u, /** @type {string[]} */ texts) => axisWidth(u, texts), gap: 4,
           splits: (/** @type {any} */ u) => this.#splits(u),
+          // On a logarithmic axis the library would leave some out.
+          filter: (/** @type {any} */ _u, /** @type {number[]} */ at) => at,
           values: (/** @type {any} */ _u, /** @type {number[]} */ at) => at.map((v) => this.text(v)),
         },
       ],
@@ -273,8 +275,11 @@ function choose(element, from, to) {
   location.assign(url);
 }
 
-/** @param {number} s seconds since 1970 */
-function moment(s) {
+/**
+ * Writes a time as addresses have it.
+ * @param {number} s seconds since 1970
+ */
+export function moment(s) {
   return new Date(Math.round(s) * 1000).toISOString().replace(".000Z", "Z");
 }
 

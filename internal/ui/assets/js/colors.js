@@ -5,7 +5,7 @@
 const TOKENS = {
   bg: "#ffffff", surface: "#f6f7f9", text: "#1c2430", muted: "#5b6675", line: "#d5dae1",
   accent: "#2f6fde", ok: "#2c8a4b", warn: "#b26a00", bad: "#c8322b",
-  cpu: "#2f7d5b", "run-delay": "#d98e04", pipe: "#8a4fc4", wait: "#9fb3c8", zombie: "#6b7280", unknown: "#c9ced6",
+  cpu: "#2f7d5b", "run-delay": "#d98e04", own: "#12867a", pipe: "#8a4fc4", wait: "#9fb3c8", zombie: "#6b7280", unknown: "#c9ced6",
 };
 
 /** @typedef {Record<keyof typeof TOKENS, string> & {font: string, mono: string}} Colors */
@@ -40,7 +40,7 @@ export function colorsOf(element) {
  */
 export function tokenOf(kind) {
   switch (kind) {
-    case "cpu": case "pipe": case "wait": case "zombie":
+    case "own": case "cpu": case "pipe": case "wait": case "zombie":
       return kind;
     case "run_delay":
       return "run-delay";

@@ -19,5 +19,7 @@ shortcuts();
 live();
 customElements.define("goshawk-waterfall", Waterfall);
 customElements.define("goshawk-chart", Chart);
+// Few pages have one.
+if (document.querySelector("goshawk-heatmap")) import("./heatmap.js").then(({ Heatmap }) => customElements.define("goshawk-heatmap", Heatmap));
 // Whoever drives a browser waits for this.
 document.documentElement.dataset.ready = "";

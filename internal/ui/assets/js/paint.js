@@ -23,7 +23,7 @@ import { hasChildren, unaccounted } from "./tree.js";
  */
 
 /** How tall the parts of a bar are: what waits is thinner than what works. */
-const TALL = /** @type {Record<string, number>} */ ({ cpu: 12, run_delay: 12, pipe: 12, wait: 6, unknown: 4 });
+const TALL = /** @type {Record<string, number>} */ ({ own: 12, below: 4, cpu: 12, run_delay: 12, pipe: 12, wait: 6, unknown: 4 });
 
 /**
  * Returns what the detail of a row says beyond its label.
@@ -207,7 +207,8 @@ export class RowPainter {
     const x0 = clamp(xOf(g, view, row.start));
     const x1 = clamp(xOf(g, view, row.start + row.duration));
     const width = Math.max(x1 - x0, 2);
-    this.#parts(scene, row, x0, y, width, (xOf(g, view, row.start + row.duration) - xOf(g, view, row.start)));
+    if (row.gaps) this.#gaps(scene, row, row.gaps, x0, y, width);
+    else this.#parts(scene, row, x0, y, width, (xOf(g, view, row.start + row.duration) - xOf(g, view, row.start)));
     let end = x0 + width;
     if (row.zombie > 0) {
       const x2 = Math.max(clamp(xOf(g, view, row.end)), end + 2);
@@ -220,6 +221,30 @@ export class RowPainter {
       ctx.strokeRect(x0 - 1, y + 4, width + 2, ROW - 9);
     }
     this.#caption(scene, row, x0, end, y);
+  }
+
+  /**
+   * Draws when a request had its time for itself, and a thin bar where something
+   * below it went on.
+   * @param {Scene} scene
+   * @param {import("./tree.js").Row} row
+   * @param {[number, number][]} gaps
+   * @param {number} x
+   * @param {number} y
+   * @param {number} width
+   */
+  #gaps(scene, row, gaps, x, y, width) {
+    const { ctx } = this;
+    const kind = row.parts[0]?.kind ?? "below";
+    ctx.fillStyle = this.#fill(scene, "below");
+    ctx.fillRect(x, y + (ROW - 1 - TALL.below) / 2, width, TALL.below);
+    if (kind === "below") return;
+    ctx.fillStyle = this.#fill(scene, kind);
+    for (const [from, to] of gaps) {
+      const a = Math.max(xOf(scene.geometry, scene.view, from), x);
+      const b = Math.min(xOf(scene.geometry, scene.view, to), x + width);
+      if (b > a || gaps.length === 1) ctx.fillRect(a, y + (ROW - 1 - TALL[kind]) / 2, Math.max(b - a, gaps.length === 1 ? 2 : 0.5), TALL[kind]);
+    }
   }
 
   /**
@@ -334,7 +359,8 @@ export class RowPainter {
     const { ctx, labels } = this;
     const { geometry: g, colors } = scene;
     labels.use(`11px ${colors.font}`);
-    const took = duration(row.duration);
+    const own = row.kind === "request" && row.self < row.duration * 0.995 ? `  self ${duration(row.self)}` : "";
+    const took = duration(row.duration) + own;
     const ended = row.failed && row.outcome ? "  " + row.outcome : "";
     const tookWidth = labels.width(took);
     const width = tookWidth + (ended ? labels.width(ended) : 0);

@@ -104,7 +104,7 @@ export function stepsOf(list) {
 /**
  * Returns the length of the steps: what was asked for, else the least distance
  * between two.
- * @param {Step[]} steps
+ * @param {{time: number}[]} steps in the order of time
  * @param {number} known seconds
  */
 export function stepLength(steps, known) {
@@ -125,7 +125,9 @@ export function stepLength(steps, known) {
 export function seriesOf(list, kind, time) {
   const steps = stepsOf(list);
   const step = stepLength(steps, time.step);
-  const names = kind === "rate" ? ["count", "failed", "findings"] : ["p50", "p90", "p99", "max"];
+  // Many events never have findings: a line at 0 says nothing.
+  const found = steps.some((s) => s.findings > 0);
+  const names = kind === "rate" ? ["count", "failed", ...(found ? ["findings"] : [])] : ["p50", "p90", "p99", "max"];
   /** @type {Series} */
   const series = { step, times: [], lines: names.map(() => []), names };
   if (steps.length === 0) return series;
@@ -140,7 +142,7 @@ export function seriesOf(list, kind, time) {
     const s = byIndex.get(i);
     if (kind === "rate") {
       const counts = s ? [s.count, s.failed, s.findings] : [0, 0, 0];
-      counts.forEach((n, at) => series.lines[at].push(n / step));
+      series.lines.forEach((line, at) => line.push(counts[at] / step));
     } else {
       const timed = s !== undefined && s.max > 0;
       const values = timed ? [s.p50, s.p90, s.p99, s.max] : [null, null, null, null];

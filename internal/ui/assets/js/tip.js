@@ -16,6 +16,8 @@ import { hasChildren, KIND_NAMES, unaccounted } from "./tree.js";
 export function describe(tree, at, folded) {
   const row = tree.rows[at];
   const said = [`${row.label}: starts at ${duration(row.start)}, takes ${duration(row.duration)}`];
+  if (row.self < row.duration) said.push(`${duration(row.self)} of it without what is below`);
+  if (row.caller) said.push(`run by ${row.caller}`);
   if (row.outcome) said.push(row.outcome);
   if (row.failed) said.push("failed");
   if (row.zombie > 0) said.push(`not waited for during ${duration(row.zombie)}`);
@@ -40,8 +42,10 @@ export function fillTip(tip, tree, at) {
   /** @param {string} name @param {(Node | string)[]} value */
   const fact = (name, ...value) => facts.append(make("dt", {}, name), make("dd", {}, ...value));
   fact("took", make("b", {}, duration(row.duration)));
+  if (row.self < row.duration) fact("by itself", duration(row.self));
   const at0 = Number.isNaN(tree.from) ? "" : `, ${clock(tree.from + row.start / 1e6, 3)}`;
   fact("began", `at ${duration(row.start)}${at0}`);
+  if (row.caller) fact("run by", row.caller);
   if (row.outcome) fact("ended", make("span", row.failed ? { class: "gw-bad" } : {}, row.outcome));
   tip.append(facts);
   const parts = [...row.parts, { kind: "unknown", ns: unaccounted(row) }, { kind: "zombie", ns: row.zombie }];

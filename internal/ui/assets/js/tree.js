@@ -14,6 +14,7 @@ import { href as safeHref } from "./source.js";
 /**
  * @typedef {object} Row
  * @property {string} id
+ * @property {string} kind "command", "request", "call", "connection", or empty
  * @property {string} label
  * @property {string} detail
  * @property {number} start nanoseconds on the axis
@@ -21,6 +22,10 @@ import { href as safeHref } from "./source.js";
  * @property {number} zombie what follows the duration
  * @property {number} end start, duration and zombie together
  * @property {Part[]} parts of the duration, in the order of KINDS
+ * @property {number} self what of the duration no child covers
+ * @property {[number, number][] | null} gaps when that is, of a row that has no
+ *   other parts: requests and connections
+ * @property {string} caller the line of code that ran a command, or empty
  * @property {string} outcome
  * @property {boolean} failed
  * @property {string[]} findings
@@ -43,14 +48,16 @@ import { href as safeHref } from "./source.js";
  */
 
 /** What a duration is divided by, in the order in which it is drawn. */
-export const KINDS = ["cpu", "run_delay", "wait", "pipe"];
+export const KINDS = ["own", "cpu", "run_delay", "wait", "pipe", "below"];
 
 /** The same in words. */
 export const KIND_NAMES = /** @type {Record<string, string>} */ ({
+  own: "its own code",
   cpu: "on CPU",
   run_delay: "ready, waiting for a CPU",
   wait: "waiting",
   pipe: "blocked on a full pipe",
+  below: "in what is below",
   unknown: "not accounted for",
   zombie: "ended, not waited for",
 });
@@ -91,17 +98,68 @@ function rowOf(bar) {
   const zombie = spent.get("zombie") ?? 0;
   return {
     id: text(b.id),
+    kind: text(b.kind),
     label: text(b.label) || text(b.detail) || "(no name)",
     detail: text(b.detail),
     start, duration, zombie,
     end: start + duration + zombie,
     parts: KINDS.filter((kind) => spent.has(kind)).map((kind) => ({ kind, ns: spent.get(kind) ?? 0 })),
+    self: duration, gaps: null, caller: callerOf(b.caller),
     outcome: text(b.outcome),
     failed: b.failed === true,
     findings: texts(b.findings),
     href: safeHref(text(b.href)),
     parent: -1, depth: 0, last: 0,
   };
+}
+
+/** @param {any} frame */
+function callerOf(frame) {
+  const name = text(frame?.func);
+  if (name === "") return "";
+  const file = text(frame.file);
+  const line = number(frame.line, 0);
+  const at = file.slice(file.lastIndexOf("/") + 1) + (line > 0 ? `:${line}` : "");
+  return name.slice(name.lastIndexOf("/") + 1) + (at ? ` (${at})` : "");
+}
+
+/**
+ * Works out what of each row its children do not cover, and of a request, what
+ * parts it has by that.
+ * @param {Row[]} rows
+ */
+function divideSelves(rows) {
+  /** @type {[number, number][][]} */
+  const children = rows.map(() => []);
+  for (const row of rows) if (row.parent >= 0) children[row.parent].push([row.start, row.start + row.duration]);
+  rows.forEach((row, i) => {
+    const gaps = gapsIn(row.start, row.start + row.duration, children[i]);
+    row.self = gaps.reduce((sum, [from, to]) => sum + to - from, 0);
+    const waits = row.kind === "call" || row.kind === "connection";
+    if (row.parts.length > 0 || !waits && row.kind !== "request") return;
+    row.gaps = gaps;
+    row.parts = [{ kind: waits ? "wait" : "own", ns: row.self }, { kind: "below", ns: row.duration - row.self }].filter((p) => p.ns > 0);
+  });
+}
+
+/**
+ * Returns what some stretches leave of another one.
+ * @param {number} start
+ * @param {number} end
+ * @param {[number, number][]} covered
+ * @returns {[number, number][]}
+ */
+export function gapsIn(start, end, covered) {
+  /** @type {[number, number][]} */
+  const gaps = [];
+  let reached = start;
+  for (const [from, to] of covered.toSorted((a, b) => a[0] - b[0])) {
+    if (from > reached) gaps.push([reached, Math.min(from, end)]);
+    reached = Math.max(reached, to);
+    if (reached >= end) break;
+  }
+  if (reached < end) gaps.push([reached, end]);
+  return gaps.filter(([from, to]) => to > from);
 }
 
 /**
@@ -149,6 +207,7 @@ export function treeOf(waterfall) {
     const parent = rows[i].parent;
     if (parent >= 0) rows[parent].last = Math.max(rows[parent].last, rows[i].last);
   }
+  divideSelves(rows);
   return { rows, maxDepth, ...extent(rows, waterfall), incomplete: texts(waterfall?.incomplete) };
 }
 
