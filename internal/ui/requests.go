@@ -174,11 +174,13 @@ func methodText(method string) string {
 // routesOf joins the sums of one role with their history.
 func routesOf(all, history []v1.Rollup, w window, role string) []route {
 	var list []route
+	places := make(map[routeKey]int)
 	for i := range all {
 		r := &all[i]
 		if r.Group[keyRole] != role || r.Count == 0 {
 			continue
 		}
+		places[newRouteKey(r.Group)] = len(list)
 		list = append(list, route{
 			method: r.Group[keyMethod], path: cmp.Or(r.Group[keyRoute], r.Group[keyTemplate]), template: r.Group[keyRoute] == "" && r.Group[keyTemplate] != "",
 			server: r.Group[keyServer], sum: *r, counts: make([]float64, w.len()), failures: make([]float64, w.len()),
@@ -186,8 +188,8 @@ func routesOf(all, history []v1.Rollup, w window, role string) []route {
 	}
 	for i := range history {
 		h := &history[i]
-		at := slices.IndexFunc(list, func(r route) bool { return sameGroup(r.sum.Group, h.Group) })
-		if step, ok := w.index(time.Time(h.Time)); ok && at >= 0 {
+		at, known := places[newRouteKey(h.Group)]
+		if step, ok := w.index(time.Time(h.Time)); ok && known {
 			list[at].counts[step] += float64(h.Count)
 			list[at].failures[step] += float64(h.Failed)
 		}
@@ -195,13 +197,11 @@ func routesOf(all, history []v1.Rollup, w window, role string) []route {
 	return list
 }
 
-func sameGroup(a, b map[string]string) bool {
-	for _, key := range requestKeys().Keys() {
-		if a[key] != b[key] {
-			return false
-		}
-	}
-	return true
+// routeKey tells routes apart, by what requestKeys names.
+type routeKey struct{ role, method, route, template, server string }
+
+func newRouteKey(group map[string]string) routeKey {
+	return routeKey{group[keyRole], group[keyMethod], group[keyRoute], group[keyTemplate], group[keyServer]}
 }
 
 // routeColumn is a column of a table of routes that can be sorted by.

@@ -216,6 +216,7 @@ func serviceColumns(requests bool) []serviceColumn {
 		return findingsCell(a.found, link("/commands", "service", a.name, "findings", "true"))
 	}}
 	if requests {
+		commandsNow.column.Label = "Commands"
 		return slices.Concat([]serviceColumn{name}, requestColumns(), []serviceColumn{commandsNow, commandsHour, failed, found}, facts)
 	}
 	findings := serviceColumn{Column{Label: "Findings, 1 h", Class: "w-spark", Title: "Commands with findings per minute over the last hour"}, false, func(a *activity, _ time.Time) Cell {

@@ -43,13 +43,13 @@ func TestDemo(t *testing.T) {
 	b.noSideways()
 	b.picture("demo-command")
 	// A request that shells out, what it ran, and back.
-	b.visit(url + "/events?probe=http&order=slowest&where=goshawk.role%3Dserver&where=http.route%3D%2Freport")
+	b.visit(url + "/events?probe=http&order=slowest&where=goshawk.role%3Dserver&where=http.route%3D%2Fproduct%2F%7Bid%7D")
 	b.wait(rows + `.length > 0`)
 	b.do(rows + `[0].querySelector("a.route").click()`)
 	b.wait(`[...document.querySelectorAll("#spent-table a")].length > 1`)
 	b.picture("demo-request")
 	b.do(`document.querySelector('#spent-table a[href^="/commands/"]').click()`)
-	b.wait(`document.querySelector(".because a")?.innerText === "GET /report"`)
+	b.wait(`document.querySelector(".because a")?.innerText === "GET /product/{id}"`)
 }
 
 // startDemo starts the agent with its demo and waits until commands with

@@ -30,6 +30,8 @@ func AppendEvent(dst []byte, e *model.Event) []byte {
 	}
 	if e.TraceID != (model.TraceID{}) {
 		dst = appendHexField(dst, "trace_id", e.TraceID[:])
+	}
+	if e.SpanID != (model.SpanID{}) {
 		dst = appendHexField(dst, "span_id", e.SpanID[:])
 	}
 	if e.ParentSpanID != (model.SpanID{}) {

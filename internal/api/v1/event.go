@@ -147,6 +147,8 @@ func NewEvent(e *model.Event) Event {
 	}
 	if e.TraceID != (model.TraceID{}) {
 		v.TraceID = hex.EncodeToString(e.TraceID[:])
+	}
+	if e.SpanID != (model.SpanID{}) {
 		v.SpanID = hex.EncodeToString(e.SpanID[:])
 	}
 	if e.ParentSpanID != (model.SpanID{}) {
