@@ -23,12 +23,13 @@ type hookOptions struct {
 	force    bool
 	duration time.Duration
 	json     bool
+	args     string
 }
 
 func newHook(env Env) *cobra.Command {
 	var o hookOptions
 	cmd := &cobra.Command{
-		Use:   "hook PID FUNC... [--duration D] [--budget PERCENT] [--json]",
+		Use:   "hook PID FUNC... [--duration D] [--budget PERCENT] [--args[=PATHS]] [--json]",
 		Short: "Measure functions of a running Go process",
 		Long: `Measure any functions of a running Go process: how often they are called, how
 long they take, how many fail. Nothing in the process is changed.
@@ -46,6 +47,21 @@ Calls that were open when the measurement began are not counted. Those that are
 open at its end, or that a panic ended, count as calls without a duration, as
 unfinished. lost counts calls whose duration could not be kept.
 
+A call has failed when its last result is an error that is not nil. This and
+--args need the DWARF of the program: it is there unless the program was built
+with -ldflags=-w or -s.
+
+--args prints some of the calls, at most 10 a second of each function, with their
+arguments, how long they took and how they failed:
+
+  15:04:05.000 g12 main.handle(id=3, r.Method="GET") -> 1.20ms error "no rows"
+
+Numbers, strings, errors and the first four plain fields of structs and of
+structs behind pointers are printed; --args=id,r.URL.Path chooses. Strings are
+cut at 64 bytes. ? is what cannot be read: numbers in floating-point registers,
+memory that is not there. Of an error that is more than a text the type is
+printed, of other interfaces what they hold.
+
 Exit codes: 0 the duration is over, or the process ended and there was none;
 2 bad usage, a function that cannot be hooked, or a budget that is too small;
 3 this host cannot; 4 incomplete: the process ended before the duration, or
@@ -53,7 +69,8 @@ functions were given up; 130 interrupted. What was measured is printed in each
 of the last two.`,
 		Example: `  goshawk hook 4711 main.handle
   goshawk hook 4711 'main.(*Store).*' --duration 30s --json
-  goshawk hook 4711 strconv.Atoi --budget 10`,
+  goshawk hook 4711 strconv.Atoi --budget 10 --args
+  goshawk hook 4711 main.handle --args=id,r.Method,r.URL.Path --duration 10s`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) < 2 {
 				return usageError("usage: "+cmd.UseLine(), "hook: want a PID and at least one FUNC, got %d arguments", len(args))
@@ -70,24 +87,37 @@ of the last two.`,
 	f.Float64Var(&o.budget, "budget", hook.DefaultBudget*100, "what the hooks may cost, in `PERCENT` of a core")
 	f.BoolVar(&o.force, "force", false, "hook whatever it costs")
 	f.DurationVar(&o.duration, "duration", 0, "stop after `D` (30s, 5m); 0 goes on until interrupted")
+	f.StringVar(&o.args, "args", "", "print calls with their arguments: all, or those that `PATHS` name (id,r.URL.Path)")
+	f.Lookup("args").NoOptDefVal = allArguments
 	f.BoolVar(&o.json, "json", false, "print a JSON array")
 	return cmd
 }
 
-func runHook(ctx context.Context, env Env, pid string, functions []string, o hookOptions) error {
+// open returns what the user wishes for.
+func (o *hookOptions) open(pid string, functions []string) (hook.Options, error) {
 	if o.duration < 0 {
-		return usageError("write a positive duration such as 30s", "hook: --duration %s: is negative", o.duration)
+		return hook.Options{}, usageError("write a positive duration such as 30s", "hook: --duration %s: is negative", o.duration)
 	}
 	if !(o.budget > 0) || math.IsInf(o.budget, 0) {
-		return usageError("write a number above 0 such as 5, or use --force", "hook: --budget %v: is not a share of a core", o.budget)
+		return hook.Options{}, usageError("write a number above 0 such as 5, or use --force", "hook: --budget %v: is not a share of a core", o.budget)
 	}
 	number, err := strconv.ParseInt(pid, 10, 32)
 	if err != nil {
-		return usageError("goshawk ps lists the Go processes", "hook: PID %q: is not a number", pid)
+		return hook.Options{}, usageError("goshawk ps lists the Go processes", "hook: PID %q: is not a number", pid)
 	}
-	session, err := hook.Open(ctx, hook.Options{
+	paths, err := hookPaths(o.args)
+	return hook.Options{
 		PID: int(number), Functions: functions, Tier: o.tier, Budget: o.budget / 100, Force: o.force,
-	})
+		Args: o.args != "", Paths: paths,
+	}, err
+}
+
+func runHook(ctx context.Context, env Env, pid string, functions []string, o hookOptions) error {
+	wishes, err := o.open(pid, functions)
+	if err != nil {
+		return err
+	}
+	session, err := hook.Open(ctx, wishes)
 	if err != nil {
 		return hookFailure(ctx, err)
 	}
@@ -103,7 +133,15 @@ func runHook(ctx context.Context, env Env, pid string, functions []string, o hoo
 		Started:  func() { fmt.Fprintln(env.Stderr, hookStarted(len(estimate.Functions), o.duration)) },
 		Warn:     func(text string) { fmt.Fprintln(env.Stderr, "warning:", printable(text)) },
 	}
-	if !o.json && env.Width() > 0 {
+	var samples *hookSamples
+	switch {
+	case o.args != "":
+		samples = &hookSamples{}
+		if !o.json {
+			samples.out = env.Stdout // and no table but the last one
+		}
+		run.Sample = samples.take
+	case !o.json && env.Width() > 0:
 		run.Every, run.Tick = time.Second, screen.draw
 	}
 	report, err := session.Run(ctx, run)
@@ -111,10 +149,13 @@ func runHook(ctx context.Context, env Env, pid string, functions []string, o hoo
 		return hookFailure(ctx, err)
 	}
 	if o.json {
-		err = printHookJSON(env.Stdout, report)
+		err = printHookJSON(env.Stdout, report, samples)
 	} else {
 		screen.draw(report)
 		printHookNotes(env.Stderr, report)
+	}
+	if samples != nil && session.Samples() {
+		samples.printNotes(env.Stderr, report)
 	}
 	if err != nil {
 		return err
@@ -192,10 +233,14 @@ func printEstimate(w io.Writer, e *hook.Estimate) {
 		called, len(e.Functions), shortDuration(e.Took), e.Share*100, budget)
 }
 
-func printHookJSON(w io.Writer, report *hook.Report) error {
+func printHookJSON(w io.Writer, report *hook.Report, samples *hookSamples) error {
 	list := make([]v1.Hook, 0, len(report.Functions))
 	for i := range report.Functions {
-		list = append(list, wireHook(&report.Functions[i]))
+		one := wireHook(&report.Functions[i])
+		if samples != nil {
+			one.Samples = samples.of(one.Func)
+		}
+		list = append(list, one.Valid())
 	}
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
@@ -212,19 +257,20 @@ func wireHook(r *hook.Result) v1.Hook {
 	if r.ErrorsKnown && r.Refused == "" {
 		h.Errors = &r.Errors
 	}
-	return h.Valid()
+	return h
 }
 
 // printHookNotes says what the table leaves out.
 func printHookNotes(w io.Writer, report *hook.Report) {
-	unknown, open, lost := false, false, false
+	known, unknown, open, lost := false, false, false, false
 	for i := range report.Functions {
 		f := &report.Functions[i]
+		known = known || f.Refused == "" && f.ErrorsKnown
 		unknown = unknown || f.Refused == "" && !f.ErrorsKnown
 		open = open || f.Unfinished > 0
 		lost = lost || f.Lost > 0
 	}
-	if unknown {
+	if unknown && known { // of all it was said at the start
 		fmt.Fprintln(w, "note: ERRORS is - where it is not known which result of a function is its error")
 	}
 	if open {

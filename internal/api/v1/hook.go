@@ -22,10 +22,36 @@ type Hook struct {
 	// why.
 	Detached bool   `json:"detached,omitempty"`
 	Reason   string `json:"reason,omitempty"`
+	// Samples are some of the calls with their arguments, when these were asked
+	// for.
+	Samples []HookSample `json:"samples,omitzero"`
+}
+
+// HookSample is one call of a hooked function.
+type HookSample struct {
+	Time      Time   `json:"time"`
+	Goroutine uint64 `json:"goroutine_id"`
+	// Args has a boolean, a number or a string for each argument, null for nil
+	// and for what could not be read.
+	Args map[string]any `json:"args"`
+	// Duration is null when the call did not return while it was waited for.
+	Duration *int64 `json:"duration_ns"`
+	// Error is the text of the error in quotes, or the name of its type; empty
+	// when the call did not fail, or its end is not known.
+	Error string `json:"error,omitempty"`
 }
 
 // Valid returns h with texts that JSON can hold.
 func (h Hook) Valid() Hook {
 	h.Func, h.Refused, h.Reason = text(h.Func), text(h.Refused), text(h.Reason)
+	for i := range h.Samples {
+		s := &h.Samples[i]
+		s.Error = text(s.Error)
+		for name, value := range s.Args {
+			if t, ok := value.(string); ok {
+				s.Args[name] = text(t)
+			}
+		}
+	}
 	return h
 }

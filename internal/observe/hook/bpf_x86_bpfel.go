@@ -29,6 +29,7 @@ type bpfCounts struct {
 type bpfFrame struct {
 	_        structs.HostLayout
 	Begin    uint64
+	Sample   uint64
 	Function uint32
 	Padding  uint32
 }
@@ -39,6 +40,52 @@ type bpfFrameKey struct {
 	Depth uint64
 }
 
+type bpfPlan struct {
+	_       structs.HostLayout
+	Next    uint64
+	Count   uint32
+	Padding uint32
+	Slots   [16]bpfSlot
+}
+
+type bpfSampleEntry struct {
+	_        structs.HostLayout
+	Record   uint32
+	Function uint32
+	Id       uint64
+	Time     uint64
+	Goid     uint64
+	Values   [16]bpfValue
+}
+
+type bpfSampleExit struct {
+	_      structs.HostLayout
+	Record uint32
+	Failed uint32
+	Id     uint64
+	Took   uint64
+	Error  bpfValue
+}
+
+type bpfSlot struct {
+	_       structs.HostLayout
+	Source  uint8
+	Kind    uint8
+	Hops    uint8
+	Size    uint8
+	Words   [4]uint8
+	Offsets [6]uint32
+}
+
+type bpfValue struct {
+	_      structs.HostLayout
+	Raw    [3]uint64
+	Data   uint64
+	Length uint64
+	State  uint64
+	Text   [64]uint8
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
@@ -46,14 +93,23 @@ const (
 	bpfMapFrames      = "frames"
 	bpfMapFunctions   = "functions"
 	bpfMapHistograms  = "histograms"
+	bpfMapPlans       = "plans"
+	bpfMapSamples     = "samples"
 	bpfProgHookCall   = "hook_call"
 	bpfProgHookCount  = "hook_count"
+	bpfVarGoidOffset  = "goid_offset"
 	bpfVarHits        = "hits"
+	bpfVarInterval    = "interval"
 	bpfVarLimit       = "limit"
 	bpfVarOwnEmulated = "own_emulated"
 	bpfVarOwnStepped  = "own_stepped"
 	bpfVarReached     = "reached"
+	bpfVarSampled     = "sampled"
+	bpfVarSampling    = "sampling"
 	bpfVarTarget      = "target"
+	bpfVarUnsampled   = "unsampled"
+	bpfVarUnusedEntry = "unused_entry"
+	bpfVarUnusedExit  = "unused_exit"
 )
 
 // loadBpf returns the embedded CollectionSpec for bpf.
@@ -109,18 +165,27 @@ type bpfMapSpecs struct {
 	Frames     *ebpf.MapSpec `ebpf:"frames"`
 	Functions  *ebpf.MapSpec `ebpf:"functions"`
 	Histograms *ebpf.MapSpec `ebpf:"histograms"`
+	Plans      *ebpf.MapSpec `ebpf:"plans"`
+	Samples    *ebpf.MapSpec `ebpf:"samples"`
 }
 
 // bpfVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type bpfVariableSpecs struct {
+	GoidOffset  *ebpf.VariableSpec `ebpf:"goid_offset"`
 	Hits        *ebpf.VariableSpec `ebpf:"hits"`
+	Interval    *ebpf.VariableSpec `ebpf:"interval"`
 	Limit       *ebpf.VariableSpec `ebpf:"limit"`
 	OwnEmulated *ebpf.VariableSpec `ebpf:"own_emulated"`
 	OwnStepped  *ebpf.VariableSpec `ebpf:"own_stepped"`
 	Reached     *ebpf.VariableSpec `ebpf:"reached"`
+	Sampled     *ebpf.VariableSpec `ebpf:"sampled"`
+	Sampling    *ebpf.VariableSpec `ebpf:"sampling"`
 	Target      *ebpf.VariableSpec `ebpf:"target"`
+	Unsampled   *ebpf.VariableSpec `ebpf:"unsampled"`
+	UnusedEntry *ebpf.VariableSpec `ebpf:"unused_entry"`
+	UnusedExit  *ebpf.VariableSpec `ebpf:"unused_exit"`
 }
 
 // bpfObjects contains all objects after they have been loaded into the kernel.
@@ -146,6 +211,8 @@ type bpfMaps struct {
 	Frames     *ebpf.Map `ebpf:"frames"`
 	Functions  *ebpf.Map `ebpf:"functions"`
 	Histograms *ebpf.Map `ebpf:"histograms"`
+	Plans      *ebpf.Map `ebpf:"plans"`
+	Samples    *ebpf.Map `ebpf:"samples"`
 }
 
 func (m *bpfMaps) Close() error {
@@ -153,6 +220,8 @@ func (m *bpfMaps) Close() error {
 		m.Frames,
 		m.Functions,
 		m.Histograms,
+		m.Plans,
+		m.Samples,
 	)
 }
 
@@ -160,12 +229,19 @@ func (m *bpfMaps) Close() error {
 //
 // It can be passed to loadBpfObjects or ebpf.CollectionSpec.LoadAndAssign.
 type bpfVariables struct {
+	GoidOffset  *ebpf.Variable `ebpf:"goid_offset"`
 	Hits        *ebpf.Variable `ebpf:"hits"`
+	Interval    *ebpf.Variable `ebpf:"interval"`
 	Limit       *ebpf.Variable `ebpf:"limit"`
 	OwnEmulated *ebpf.Variable `ebpf:"own_emulated"`
 	OwnStepped  *ebpf.Variable `ebpf:"own_stepped"`
 	Reached     *ebpf.Variable `ebpf:"reached"`
+	Sampled     *ebpf.Variable `ebpf:"sampled"`
+	Sampling    *ebpf.Variable `ebpf:"sampling"`
 	Target      *ebpf.Variable `ebpf:"target"`
+	Unsampled   *ebpf.Variable `ebpf:"unsampled"`
+	UnusedEntry *ebpf.Variable `ebpf:"unused_entry"`
+	UnusedExit  *ebpf.Variable `ebpf:"unused_exit"`
 }
 
 // bpfPrograms contains all programs after they have been loaded into the kernel.

@@ -28,6 +28,8 @@ type ErrorWord func(*symbol.Binary, symbol.Function) (word int, ok bool)
 // choice is what the names and patterns of the user mean in a binary.
 type choice struct {
 	functions []function
+	// instances are the functions of the binary that each of them stands for.
+	instances [][]symbol.Function
 	notes     []string
 }
 
@@ -48,11 +50,13 @@ func choose(p *process, names []string, errorWord ErrorWord) (*choice, error) {
 				i = len(c.functions)
 				index[f.Name] = i
 				c.functions = append(c.functions, function{name: f.Name, word: -1, known: true})
+				c.instances = append(c.instances, nil)
 			}
 			if len(c.functions) > maxFunctions {
 				return nil, inputError("write a narrower pattern", "hook %s: matches more than %d functions", name, maxFunctions)
 			}
 			c.functions[i].add(p.binary, f, errorWord)
+			c.instances[i] = append(c.instances[i], f)
 		}
 	}
 	for i := range c.functions {

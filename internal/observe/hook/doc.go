@@ -10,6 +10,8 @@
 //   - names become functions with the instructions at which they begin and end
 //     ([symbol.Binary.EntryPoint] and its like); what is not there, is inlined
 //     or cannot be probed is said;
+//   - the DWARF of the program tells which result is an error and where
+//     arguments are ([symbol.Signatures]); without it both are not known;
 //   - the cost of a call is measured on a process of our own, the rate of calls
 //     is sampled for a moment in the target, and the product is the [Estimate]:
 //     above the budget nothing is attached;
@@ -17,9 +19,12 @@
 //     more than the budget for a second.
 //
 // What goes out is a [Report]: for each function calls, errors, a distribution
-// of durations, and what is missing of them.
+// of durations, and what is missing of them; when asked for, a [Sample] of some
+// calls with their arguments.
 //
-// An eBPF program counts in the kernel; nothing is sent per call. A call is
+// An eBPF program counts in the kernel; nothing is sent per call but of those
+// that are sampled, some a second. What it reads of the process for these may be
+// garbage: all reads are bounded, and what cannot be read is said. A call is
 // known by its goroutine and by the distance of its frame from the top of the
 // stack, so that recursion, growing stacks and panics mix up nothing. Calls
 // that were open when the hook came are not counted, and those still open when

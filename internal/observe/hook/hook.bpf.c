@@ -14,6 +14,7 @@
  */
 #include "../bpf/kernel.h"
 #include "../bpf/goabi.h"
+#include "sample.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -77,6 +78,7 @@ struct frame_key {
 
 struct frame {
 	u64 begin;
+	u64 sample; /* 0 when the call is not sampled */
 	u32 function;
 	u32 padding;
 };
@@ -186,7 +188,7 @@ static __always_inline long replace(struct frame_key *key, struct frame *frame)
 	return bpf_map_update_elem(&frames, key, frame, BPF_ANY);
 }
 
-static __always_inline void enter(struct pt_regs *ctx, u32 function, struct counts *c)
+static __always_inline void enter(struct pt_regs *ctx, u32 function, u64 now, struct counts *c)
 {
 	struct frame_key key;
 	struct frame frame = {.function = function};
@@ -196,6 +198,8 @@ static __always_inline void enter(struct pt_regs *ctx, u32 function, struct coun
 		__sync_fetch_and_add(&c->unseen, 1);
 		return;
 	}
+	if (sampling)
+		frame.sample = sample_call(ctx, function, now);
 	/* The clock is read last: what comes before is not the call's. */
 	frame.begin = bpf_ktime_get_ns();
 	if (bpf_map_update_elem(&frames, &key, &frame, BPF_NOEXIST) == 0)
@@ -212,7 +216,7 @@ static __always_inline void leave(struct pt_regs *ctx, u64 now, u64 cookie, stru
 	struct frame_key key;
 	struct frame *frame;
 	struct histogram *h;
-	u64 took, longest;
+	u64 took, longest, id, type = 0;
 	u64 own = cookie & COOKIE_STEPPED ? *(volatile u64 *)&own_stepped : *(volatile u64 *)&own_emulated;
 	u64 bucket;
 
@@ -224,6 +228,7 @@ static __always_inline void leave(struct pt_regs *ctx, u64 now, u64 cookie, stru
 		return;
 	took = now - frame->begin;
 	took = took > own ? took - own : 0;
+	id = frame->sample;
 	bpf_map_delete_elem(&frames, &key);
 	h = bpf_map_lookup_elem(&histograms, &function);
 	if (!h)
@@ -243,8 +248,12 @@ static __always_inline void leave(struct pt_regs *ctx, u64 now, u64 cookie, stru
 			break;
 		longest = was;
 	}
-	if (word && go_result(ctx, word - 1))
+	if (word)
+		type = go_result(ctx, word - 1);
+	if (type)
 		__sync_fetch_and_add(&c->errors, 1);
+	if (sampling && id)
+		sample_end(id, took, type, type ? go_result(ctx, word) : 0);
 }
 
 /* hook_call runs at the entry and at every return of a function. */
@@ -264,7 +273,7 @@ int hook_call(struct pt_regs *ctx)
 	if (cookie & COOKIE_RETURN)
 		leave(ctx, now, cookie, c);
 	else
-		enter(ctx, function, c);
+		enter(ctx, function, now, c);
 	return 0;
 }
 

@@ -52,6 +52,13 @@ func newKernelTier(target *process, functions []function, o Options) (*kernelTie
 	if o.frames > 0 {
 		object.Maps[bpfMapFrames].MaxEntries = o.frames
 	}
+	if o.Args {
+		if err := sampleCalls(object, target, len(functions), o.interval); err != nil {
+			return nil, err
+		}
+	} else {
+		object.Maps[bpfMapSamples].MaxEntries = uint32(os.Getpagesize())
+	}
 	k := &kernelTier{target: target, functions: functions, log: o.Log}
 	if err := object.LoadAndAssign(&k.objects, nil); err != nil {
 		return nil, &platform.UnsupportedError{What: "load the programs of hook", Cause: err, Hint: loadHint(err)}
@@ -72,6 +79,22 @@ func newKernelTier(target *process, functions []function, o Options) (*kernelTie
 		}
 	}
 	return k, nil
+}
+
+// sampleCalls makes the programs sample calls, not more than one of a function
+// within a time.
+func sampleCalls(object *ebpf.CollectionSpec, target *process, functions int, every time.Duration) error {
+	if every == 0 {
+		every = interval(functions)
+	}
+	object.Maps[bpfMapPlans].MaxEntries = uint32(functions)
+	goid, _ := target.binary.GoidOffset()
+	err := errors.Join(object.Variables["sampling"].Set(true), object.Variables["goid_offset"].Set(goid),
+		object.Variables["interval"].Set(uint64(every)))
+	if err != nil {
+		return fmt.Errorf("set up the sampling of calls: %w", err)
+	}
+	return nil
 }
 
 func checkHost() error {

@@ -31,7 +31,7 @@ func startVictim(t *testing.T, opts testutil.BuildOptions) victim {
 	t.Helper()
 	testutil.RequireBPF(t)
 	testutil.RequireArch(t, "points are found in amd64 code only", "amd64")
-	source := testutil.Files{}
+	source := testutil.Files{"constant.txt": strings.Repeat("0123456789abcdef", 1<<15)}
 	for _, name := range []string{"main.go", "exec.go"} {
 		text, err := os.ReadFile("testdata/victim/" + name)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 
 	"golang.org/x/sys/unix"
 
@@ -93,6 +94,55 @@ func identify(f *os.File) (fileID, error) {
 		return fileID{}, fmt.Errorf("stat %s: %w", f.Name(), err)
 	}
 	return fileID{st.Dev, st.Ino}, nil
+}
+
+// constants is the part of the process that does not change while it runs.
+type constants struct {
+	types  *symbol.RuntimeTypes // nil when they are not found
+	memory *os.File             // of the process; nil when it must not be read
+	bias   uint64
+}
+
+// constants opens the memory of the process. The caller must close it.
+func (p *process) constants() *constants {
+	c := &constants{bias: p.bias}
+	types, err := p.binary.RuntimeTypes()
+	if err != nil {
+		return c
+	}
+	c.types = types
+	// It stays that of this very program, whatever the process executes next.
+	if memory, err := os.Open(fmt.Sprintf("/proc/%d/mem", p.pid)); err == nil && !p.runsOther() && !p.gone() {
+		c.memory = memory
+	} else if err == nil {
+		memory.Close()
+	}
+	return c
+}
+
+// typeAt returns the type that is described at an address of the process.
+func (c *constants) typeAt(addr uint64) (name string, kind reflect.Kind, ok bool) {
+	if c.types == nil {
+		return "", 0, false
+	}
+	return c.types.At(addr - c.bias)
+}
+
+// readAt fills dst with what is at an address of the process, if it does not
+// change.
+func (c *constants) readAt(addr uint64, dst []byte) bool {
+	if c.memory == nil || !c.types.Steady(addr-c.bias, uint64(len(dst))) {
+		return false
+	}
+	n, err := c.memory.ReadAt(dst, int64(addr))
+	return err == nil && n == len(dst)
+}
+
+func (c *constants) close() error {
+	if c.memory == nil {
+		return nil
+	}
+	return c.memory.Close()
 }
 
 // gone reports whether the process has ended.

@@ -15,6 +15,8 @@ type Report struct {
 	Took time.Duration
 	// Ending says why it ended, "" when it goes on.
 	Ending Ending
+	// SamplesLost is how many samples, or their ends, there was no room for.
+	SamplesLost uint64
 }
 
 // Result is what was measured of one function.
@@ -79,6 +81,11 @@ func (s *Session) report(took time.Duration, ending Ending) (*Report, error) {
 		return nil, err
 	}
 	r := &Report{Took: took, Ending: ending, Functions: make([]Result, len(s.functions))}
+	if s.sampler != nil {
+		if r.SamplesLost, err = s.sampler.lost(); err != nil {
+			return nil, err
+		}
+	}
 	now := time.Now()
 	for i := range s.functions {
 		f, h := &s.functions[i], &s.hooked[i]

@@ -27,13 +27,20 @@ type Options struct {
 	Force bool
 	// Sample is how long the rates are sampled, [DefaultSample] by default.
 	Sample time.Duration
-	// ErrorWord tells where functions return their error. Without it errors are
-	// not known.
+	// Args samples calls with their arguments, for [RunOptions.Sample].
+	Args bool
+	// Paths choose what is printed of the arguments: names of parameters, with
+	// the path to a field behind them ("r.URL.Path"). Without paths it is every
+	// parameter that has a name, and the first fields of structs.
+	Paths []string
+	// ErrorWord tells where functions return their error; nil asks the DWARF of
+	// the program.
 	ErrorWord ErrorWord
 	// Log hears of details, on the debug level; nil means nobody.
 	Log *slog.Logger
 
-	frames uint32 // calls that may be open at once; 0 takes the default
+	frames   uint32        // calls that may be open at once; 0 takes the default
+	interval time.Duration // between two samples of a function; 0 takes the default
 }
 
 // Session is a process whose functions are to be hooked. It is used by one
@@ -44,6 +51,7 @@ type Session struct {
 	notes     []string
 	tier      tier
 	tierName  string
+	sampler   *sampler // nil unless calls are sampled
 	prices    prices
 	estimate  Estimate
 
@@ -92,11 +100,24 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 }
 
 func (s *Session) prepare(ctx context.Context, o Options) error {
+	described := &signatures{binary: s.target.binary}
+	if o.ErrorWord == nil {
+		o.ErrorWord = described.errorWord
+	}
 	chosen, err := choose(s.target, o.Functions, o.ErrorWord)
 	if err != nil {
 		return err
 	}
 	s.functions, s.notes = chosen.functions, chosen.notes
+	if o.Args {
+		if err := chosen.findArguments(described, o.Paths); err != nil {
+			return err
+		}
+		o.Args = described.err == nil
+	}
+	if note := described.note(); note != "" {
+		s.notes = append(s.notes, note)
+	}
 	kernel, err := newKernelTier(s.target, s.functions, o)
 	if err != nil {
 		return err
@@ -117,6 +138,11 @@ func (s *Session) prepare(ctx context.Context, o Options) error {
 		s.estimate.Budget = o.Budget
 	default:
 		s.estimate.Budget = DefaultBudget
+	}
+	if o.Args {
+		if s.sampler, err = kernel.newSampler(); err != nil {
+			return err
+		}
 	}
 	return refusedAll(s.functions)
 }
@@ -145,6 +171,10 @@ func (s *Session) Notes() []string {
 	return notes
 }
 
+// Samples reports whether calls are sampled: that was asked for, and the DWARF
+// tells where arguments are.
+func (s *Session) Samples() bool { return s.sampler != nil }
+
 // RunOptions configures [Session.Run]. The zero value runs until the context is
 // done or the process ends.
 type RunOptions struct {
@@ -156,8 +186,19 @@ type RunOptions struct {
 	Every time.Duration
 	// Tick gets what was measured so far.
 	Tick func(*Report)
+	// Sample gets the calls that were sampled, a moment after they returned,
+	// and those that did not in the end. It is called by the goroutine that
+	// runs.
+	Sample func(*Sample)
 	// Warn hears at once of functions that are given up; nil means nobody.
 	Warn func(string)
+}
+
+// sampled hands out a sample.
+func (o *RunOptions) sampled(call *Sample) {
+	if o.Sample != nil {
+		o.Sample(call)
+	}
 }
 
 // Run hooks the functions and measures them until ctx is done, the duration is
@@ -185,6 +226,11 @@ func (s *Session) Run(ctx context.Context, o RunOptions) (*Report, error) {
 	}
 	if err := errors.Join(err, s.detachAll()); err != nil {
 		return nil, err
+	}
+	if s.sampler != nil {
+		if err := s.sampler.finish(o.sampled); err != nil {
+			return nil, err
+		}
 	}
 	report, err := s.report(now.Sub(begin), ending)
 	if err != nil {
@@ -292,6 +338,9 @@ func (s *Session) detachAll() error {
 // Close detaches everything and lets go of the process.
 func (s *Session) Close() error {
 	err := s.detachAll()
+	if s.sampler != nil {
+		err = errors.Join(err, s.sampler.close())
+	}
 	if s.tier != nil {
 		err = errors.Join(err, s.tier.Close())
 	}

@@ -96,6 +96,8 @@ type function struct {
 	// when it has none; known says whether that can be told.
 	word  int
 	known bool
+	// args are the arguments to print of its calls.
+	args []argument
 	// refused says why the function is not hooked.
 	refused error
 }

@@ -54,6 +54,11 @@ func (s *Session) watch(ctx context.Context, begin time.Time, o RunOptions) (End
 		if err := s.giveUp(&g, g.observe(time.Since(begin), calls, s.groups), o.Warn); err != nil {
 			return "", err
 		}
+		if s.sampler != nil {
+			if err := s.sampler.drain(o.sampled); err != nil {
+				return "", err
+			}
+		}
 		switch {
 		case s.idle():
 			return EndBudget, nil

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	_ "embed"
 	"errors"
 	"fmt"
 	"os"
@@ -11,7 +12,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
+	"unsafe"
 )
 
 //go:noinline
@@ -108,6 +111,81 @@ func blocks(open *sync.WaitGroup, release <-chan struct{}) {
 	<-release
 }
 
+type inner struct {
+	path string
+	next *inner
+}
+
+type request struct {
+	method string
+	_      int
+	size   int32
+	ok     bool
+	err    error
+	url    *inner
+	by     inner
+	ratio  float64
+	more   string
+}
+
+type failure struct{ code int }
+
+func (f *failure) Error() string { return "failure" }
+
+type word string
+
+func (w word) Error() string { return string(w) }
+
+//go:noinline
+func serve(r *request, by inner, small int8, _ string, text string, raw []byte, list []int) error {
+	sink += len(text) + len(raw) + len(list) + int(small) + len(by.path)
+	return nil
+}
+
+//go:noinline
+func holds(any interface{}, err error, f float64, late time.Duration, m map[string]int, g func()) error {
+	sink += len(m)
+	return err
+}
+
+//go:noinline
+func stacked(a, b, c, d, e, f, g, h, i int, late string, r *request, ratio float64) (int, error) {
+	return a + b + c + d + e + f + g + h + i + len(late), errors.New("stacked")
+}
+
+// unmapped is memory of which nothing can be read.
+var unmapped = func() unsafe.Pointer {
+	page, err := syscall.Mmap(-1, 0, 4096, syscall.PROT_NONE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		panic(err)
+	}
+	return unsafe.Pointer(unsafe.SliceData(page))
+}()
+
+//go:noinline
+func untouched(r *request, text string, err error, raw []byte) {}
+
+// constant is longer than what the kernel takes into memory at a time.
+//
+//go:embed constant.txt
+var constant string
+
+func arguments(n int) {
+	long := strings.Repeat("ü", 100)
+	r := &request{method: "GET", size: -7, ok: true, err: errors.New("of the request"), url: &inner{path: "/index"}, by: inner{path: "by"}, ratio: 0.5, more: "more"}
+	r.url.next = &inner{path: long}
+	for i := 0; i < n; i++ {
+		_ = serve(r, inner{path: "value"}, -3, "", "te\"xt", []byte("raw\xff"), []int{1, 2})
+		_ = serve(nil, inner{}, 4, "", long, nil, nil)
+		_ = holds(r, &failure{1}, 2.5, time.Second, nil, nil)
+		_ = holds("in an interface", word("a word"), 2.5, -time.Millisecond, nil, nil)
+		_ = holds(nil, nil, 0, 0, nil, nil)
+		_ = holds(7, fmt.Errorf("wraps %w", &failure{2}), 0, 0, nil, nil)
+		_, _ = stacked(1, 2, 3, 4, 5, 6, 7, 8, 9, "late", r, 1.5)
+		untouched((*request)(unmapped), unsafe.String((*byte)(unmapped), 10), (*failure)(unmapped), unsafe.Slice((*byte)(unmapped), 1<<40))
+	}
+}
+
 var sink int
 
 func repeat(n int, f func(int)) {
@@ -152,7 +230,9 @@ func calls(name string) func(n int) {
 			}
 			wait.Wait()
 		},
-		"exit": func(n int) { os.Exit(n) },
+		"arguments": arguments,
+		"constant":  each(func(int) { untouched(nil, constant[len(constant)/2:][:10], nil, nil) }),
+		"exit":      func(n int) { os.Exit(n) },
 	}[name]
 }
 
