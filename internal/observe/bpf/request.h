@@ -47,6 +47,7 @@ struct layout {
 	u16 request_url;
 	u16 request_proto;
 	u16 request_header;
+	u16 request_uri;
 	u16 request_host;
 	u16 request_remote;
 	u16 request_tls;
@@ -89,7 +90,7 @@ struct layout {
 	u16 context_trace;
 	u16 context_span;
 	u16 context_flags;
-	u16 padding[2];
+	u16 context_remote;
 };
 
 struct {
@@ -128,6 +129,7 @@ struct request {
 	u64 pointer; /* *http.Request */
 	u64 writer;
 	u64 holder; /* what the router keeps the route in */
+	u64 mark; /* by which a router's use of the holder is known again */
 	struct trace_context context;
 	/* The span of the program's own SDK that the goroutine is in, and the first
 	 * of those for this request; 0 for none. */
@@ -156,7 +158,6 @@ struct errand {
 	u64 goid;
 	struct goroutine root;
 	u64 request; /* the span of the request */
-	u64 trace[2];
 	u64 span; /* what the goroutine does is a child of it */
 	u32 layout;
 	u32 padding;
@@ -169,13 +170,18 @@ struct {
 	__type(value, struct errand);
 } errands SEC(".maps");
 
-/* finished holds the spans of requests that ended, were told of, and had
+/* told is the trace of a request. */
+struct told {
+	u64 trace[2];
+};
+
+/* finished holds, by their spans, the requests that ended, were told of, and had
  * started goroutines that may go on. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, FINISHED);
 	__type(key, u64);
-	__type(value, u8);
+	__type(value, struct told);
 } finished SEC(".maps");
 
 static __always_inline u64 random_word(void)
@@ -443,6 +449,36 @@ static __always_inline struct request *open_request(struct goroutine *k)
 	return r;
 }
 
+/* root_request returns the request that an errand is for while it is open. */
+static __always_inline struct request *root_request(struct errand *e)
+{
+	struct request *r = bpf_map_lookup_elem(&requests, &e->root);
+
+	return r && r->open && r->context.span == e->request ? r : 0;
+}
+
+/* errand_trace finds the trace of the request that an errand is for. It may have
+ * changed since the errand began: a request that nothing refers to yet moves to
+ * the trace of the program's own spans. It is false for one that ended untold. */
+static __always_inline bool errand_trace(struct errand *e, u64 *trace, bool keep)
+{
+	struct request *r = root_request(e);
+	struct told *t;
+
+	if (r) {
+		r->kept |= keep;
+		trace[0] = r->context.trace[0];
+		trace[1] = r->context.trace[1];
+		return true;
+	}
+	t = bpf_map_lookup_elem(&finished, &e->request);
+	if (!t)
+		return false;
+	trace[0] = t->trace[0];
+	trace[1] = t->trace[1];
+	return true;
+}
+
 /* request_link tells for which request the goroutine of g runs: it returns
  * false when for none, or for one that ended untold. An event that names the
  * request as its parent asks with keep, so that the request is told of too. */
@@ -460,15 +496,8 @@ static __always_inline bool request_link(u64 g, u32 tgid, struct trace_context *
 		return true;
 	}
 	e = bpf_map_lookup_elem(&errands, &k);
-	if (!e || !is_goroutine(g, e->goid, e->layout))
+	if (!e || !is_goroutine(g, e->goid, e->layout) || !errand_trace(e, link->trace, keep))
 		return false;
-	r = bpf_map_lookup_elem(&requests, &e->root);
-	if (r && r->open && r->context.span == e->request)
-		r->kept |= keep;
-	else if (!bpf_map_lookup_elem(&finished, &e->request))
-		return false;
-	link->trace[0] = e->trace[0];
-	link->trace[1] = e->trace[1];
 	link->span = e->span;
 	return true;
 }

@@ -18,7 +18,6 @@ type bpfErrand struct {
 	Goid    uint64
 	Root    bpfGoroutine
 	Request uint64
-	Trace   [2]uint64
 	Span    uint64
 	Layout  uint32
 	Padding uint32
@@ -65,7 +64,6 @@ type bpfHttpRecord struct {
 	Host        [128]int8
 	Route       [4][128]int8
 	Path        [256]int8
-	Stack       [64]uint64
 }
 
 type bpfLayout struct {
@@ -79,6 +77,7 @@ type bpfLayout struct {
 	RequestUrl      uint16
 	RequestProto    uint16
 	RequestHeader   uint16
+	RequestUri      uint16
 	RequestHost     uint16
 	RequestRemote   uint16
 	RequestTls      uint16
@@ -115,7 +114,7 @@ type bpfLayout struct {
 	ContextTrace    uint16
 	ContextSpan     uint16
 	ContextFlags    uint16
-	Padding         [2]uint16
+	ContextRemote   uint16
 }
 
 type bpfMapKind uint32
@@ -173,6 +172,7 @@ type bpfRequest struct {
 	Pointer uint64
 	Writer  uint64
 	Holder  uint64
+	Mark    uint64
 	Context struct {
 		_      structs.HostLayout
 		Trace  [2]uint64

@@ -1,6 +1,7 @@
 package http
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -8,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unsafe"
 
 	"github.com/goshawk-io/goshawk/internal/model"
 	"github.com/goshawk-io/goshawk/internal/observe/probe"
@@ -32,30 +32,28 @@ func newDecoder(host probe.Host) probe.Decoder {
 	return &decoder{host: host, schema: Schema(), tallies: newTallies(host), trials: make(map[uint32]*trial)}
 }
 
-// stackOffset is where a record's stack begins: what follows is as long as the
-// stack is.
-const stackOffset = int(unsafe.Offsetof(bpfHttpRecord{}.Stack))
+// maxStack is how many bytes a stack has at most: STACK_FRAMES of records.h.
+const maxStack = 64 * 8
 
 var errRecord = errors.New("http record: its parts are longer than it is, or it ends before it begins")
 
-// view returns a record whose stack may be cut short.
-func view(record []byte) (*bpfHttpRecord, error) {
-	if len(record) < stackOffset {
-		return nil, fmt.Errorf("http record of %d bytes", len(record))
+// view returns a record and the addresses of its stack, which share its memory.
+func view(record []byte) (*bpfHttpRecord, []byte, error) {
+	r, stack, err := probe.View[bpfHttpRecord](record)
+	if err != nil {
+		return nil, nil, err
 	}
-	r := (*bpfHttpRecord)(unsafe.Pointer(unsafe.SliceData(record)))
 	switch {
-	case uintptr(unsafe.Pointer(r))%unsafe.Alignof(*r) != 0,
-		int64(r.End-r.Begin) < 0, int(r.StackBytes) > min(len(record)-stackOffset, 8*len(r.Stack)), r.StackBytes%8 != 0,
+	case int64(r.End-r.Begin) < 0, int(r.StackBytes) > min(len(stack), maxStack), r.StackBytes%8 != 0,
 		int(r.MethodBytes) > len(r.Method), int(r.PathBytes) > len(r.Path), int(r.HostBytes) > len(r.Host),
 		int(r.RouteParts) > len(r.Route), int(slices.Max(r.RouteBytes[:])) > len(r.Route[0]), int(r.RemoteBytes) > len(r.Remote), int(r.SchemeBytes) > len(r.Scheme):
-		return nil, errRecord
+		return nil, nil, errRecord
 	}
-	return r, nil
+	return r, stack[:r.StackBytes], nil
 }
 
 func (d *decoder) Decode(record []byte, emit func(*model.Event)) error {
-	r, err := view(record)
+	r, stack, err := view(record)
 	if err != nil {
 		return err
 	}
@@ -66,7 +64,7 @@ func (d *decoder) Decode(record []byte, emit func(*model.Event)) error {
 	}
 	process := d.process(r.Key.Tgid, r.Start)
 	d.tallies.learn(r, process)
-	d.fill(r, process)
+	d.fill(r, stack, process)
 	emit(&d.event)
 	return nil
 }
@@ -121,7 +119,7 @@ func plausible(r *bpfHttpRecord) error {
 	return nil
 }
 
-func (d *decoder) fill(r *bpfHttpRecord, p *model.Process) {
+func (d *decoder) fill(r *bpfHttpRecord, stack []byte, p *model.Process) {
 	e := &d.event
 	e.Reset(d.schema)
 	e.Time = d.host.Clock.Wall(r.Begin)
@@ -161,7 +159,7 @@ func (d *decoder) fill(r *bpfHttpRecord, p *model.Process) {
 	// Many a panic is recovered and harmless; one in a request that failed is
 	// likely why.
 	if r.Panicked != 0 && v[fieldErrorType].IsSet() {
-		d.setStack(e, r)
+		d.setStack(e, r, stack)
 	}
 }
 
@@ -255,13 +253,17 @@ func splitPort(s string) (host string, port int64) {
 }
 
 // setStack says where the panic came from.
-func (d *decoder) setStack(e *model.Event, r *bpfHttpRecord) {
+func (d *decoder) setStack(e *model.Event, r *bpfHttpRecord, stack []byte) {
 	at, ok := d.host.Attached(r.Layout)
-	if !ok || r.StackBytes == 0 {
+	if !ok || len(stack) == 0 {
 		return
 	}
 	b := at.Program.Binary()
-	d.pcs = append(d.pcs[:0], r.Stack[:r.StackBytes/8]...)
+	d.pcs = d.pcs[:0]
+	for len(stack) > 0 {
+		d.pcs = append(d.pcs, binary.NativeEndian.Uint64(stack))
+		stack = stack[8:]
+	}
 	if r.Caller != 0 && (len(d.pcs) < 2 || d.pcs[1] != r.Caller) {
 		d.pcs = slices.Insert(d.pcs, 1, r.Caller)
 	}

@@ -140,6 +140,13 @@ static __always_inline bool one_part(struct route_text *text, u64 at)
 	return bpf_probe_read_user(s, sizeof(*s), (void *)at) == 0 && s->data && s->len;
 }
 
+/* chi_mark is the context of the request that chi uses one of its own for, 0 for
+ * one that somebody made who asks for a route. */
+static __always_inline u64 chi_mark(u64 holder, struct layout *l)
+{
+	return l->chi_parent == ABSENT ? 0 : go_word(holder + l->chi_parent + 8);
+}
+
 /* chi_route reads the patterns of chi's routers, the outermost first, each of
  * which added its own. */
 static __always_inline bool chi_route(struct request *r, struct layout *l, struct route_text *text)
@@ -155,23 +162,31 @@ static __always_inline bool chi_route(struct request *r, struct layout *l, struc
 	return bpf_probe_read_user(text->part, text->parts * sizeof(struct go_string), (void *)patterns.data) == 0;
 }
 
+/* is_request reports whether a request is the one that is served, or a copy of
+ * it that a middleware made: a clone has a header of its own. */
+static __always_inline bool is_request(struct request *r, struct layout *l, u64 request)
+{
+	return request && (go_word(request + l->request_header) == go_word(r->pointer + l->request_header) ||
+			   go_word(request + l->request_uri) == go_word(r->pointer + l->request_uri));
+}
+
 /* holder_route asks what a router kept the route in, as long as it is for a
  * request: routers use their contexts again. */
 static __always_inline bool holder_route(struct request *r, struct layout *l, struct route_text *text)
 {
 	switch (r->router) {
 	case ROUTER_MUX:
-		/* A copy of the request, which a middleware made: it has the header
-		 * of the original. */
 		text->parts = 1;
-		return go_word(r->holder + l->request_header) == go_word(r->pointer + l->request_header) &&
-		       pattern_of(r->holder, l, &text->part[0]);
+		return is_request(r, l, r->holder) && pattern_of(r->holder, l, &text->part[0]);
 	case ROUTER_CHI:
-		return chi_route(r, l, text);
+		return chi_mark(r->holder, l) == r->mark && chi_route(r, l, text);
 	case ROUTER_GIN:
-		return l->gin_path != ABSENT && go_word(r->holder + l->gin_request) && one_part(text, r->holder + l->gin_path);
+		return l->gin_path != ABSENT && is_request(r, l, go_word(r->holder + l->gin_request)) &&
+		       one_part(text, r->holder + l->gin_path);
 	case ROUTER_ECHO:
-		return l->echo_path != ABSENT && go_word(r->holder + l->echo_request) && one_part(text, r->holder + l->echo_path);
+		/* Where there is no route, old releases say the path. */
+		return l->echo_path != ABSENT && is_request(r, l, go_word(r->holder + l->echo_request)) &&
+		       one_part(text, r->holder + l->echo_path) && text->part[0].data != r->mark;
 	case ROUTER_GORILLA:
 		return l->gorilla_template != ABSENT && one_part(text, r->holder + l->gorilla_template);
 	}
@@ -399,9 +414,9 @@ static __always_inline struct http_record *new_record(struct series_key *k, bool
 	struct http_record *e;
 
 	if (stack)
-		e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+		e = bpf_ringbuf_reserve(&events, sizeof(struct stack_record), 0);
 	else
-		e = bpf_ringbuf_reserve(&events, __builtin_offsetof(struct http_record, stack), 0);
+		e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e) {
 		__sync_fetch_and_add(&lost_records, 1);
 		__sync_fetch_and_add(&lost, 1);
@@ -436,7 +451,7 @@ static __always_inline void close_request(struct goroutine *id, struct request *
 	struct panic *p = 0;
 	struct http_record *e;
 	struct tally *s;
-	u8 told = 1;
+	struct told told;
 
 	r->open = 0;
 	if (publish)
@@ -461,7 +476,7 @@ static __always_inline void close_request(struct goroutine *id, struct request *
 		e = new_record(&k, true);
 		if (!e)
 			return;
-		__builtin_memcpy(e->stack, p->stack, sizeof(e->stack));
+		__builtin_memcpy(((struct stack_record *)e)->stack, p->stack, sizeof(p->stack));
 		e->stack_bytes = p->bytes;
 		e->caller = p->caller;
 		fill_request(e, r, l, &text, written);
@@ -473,6 +488,8 @@ static __always_inline void close_request(struct goroutine *id, struct request *
 		fill_request(e, r, l, &text, written);
 		submit(e, s, now);
 	}
+	told.trace[0] = r->context.trace[0];
+	told.trace[1] = r->context.trace[1];
 	if (r->spawned)
 		bpf_map_update_elem(&finished, &r->context.span, &told, BPF_ANY);
 }
@@ -599,6 +616,17 @@ int http_finish_xstream(struct pt_regs *ctx)
 	return finish_stream(ctx, false);
 }
 
+/* is_preface reports whether a request is "PRI * HTTP/2.0", by which a connection
+ * of HTTP/2 begins: net/http hands it to a handler like a request. */
+static __always_inline bool is_preface(u64 request, struct layout *l)
+{
+	struct go_string s = {};
+	u32 text = 0;
+
+	return bpf_probe_read_user(&s, sizeof(s), (void *)(request + l->request_method)) == 0 && s.len == 3 &&
+	       bpf_probe_read_user(&text, 3, (void *)s.data) == 0 && text == 0x495250;
+}
+
 /* end_goroutine ends what the goroutine of a connection, or of a stream, still
  * has open when it ends: nothing, in most cases. */
 static __always_inline int end_goroutine(struct pt_regs *ctx)
@@ -616,7 +644,8 @@ static __always_inline int end_goroutine(struct pt_regs *ctx)
 			outcome = OUTCOME_PANIC;
 		else if (r->hijacked)
 			outcome = OUTCOME_HIJACKED;
-		close_request(&id, r, l, 0, outcome, 0);
+		if (!r->hijacked || !is_preface(r->pointer, l))
+			close_request(&id, r, l, 0, outcome, 0);
 	}
 	bpf_map_delete_elem(&requests, &id);
 	return 0;
@@ -703,8 +732,6 @@ int http_spawn(struct pt_regs *ctx)
 		context = request_context(r);
 		e.root = id;
 		e.request = context->span;
-		e.trace[0] = context->trace[0];
-		e.trace[1] = context->trace[1];
 		e.span = r->sdk_span ? r->sdk_span : context->span;
 	} else {
 		from = bpf_map_lookup_elem(&errands, &id);
@@ -730,7 +757,10 @@ static __always_inline bool sdk_context(u64 span, struct layout *l, struct trace
 		return false;
 	bpf_probe_read_user(c->trace, sizeof(c->trace), (void *)(at + l->context_trace));
 	c->span = go_word(at + l->context_span);
-	c->parent = go_word(span + l->span_parent + l->context_span);
+	at = span + l->span_parent;
+	/* A parent that the program does not export is none. */
+	if ((go_word(at + l->context_flags) & 1) && (l->context_remote == ABSENT || !(go_word(at + l->context_remote) & 1)))
+		c->parent = go_word(at + l->context_span);
 	return c->span != 0;
 }
 
@@ -763,6 +793,7 @@ int http_span_begin(struct pt_regs *ctx)
 	struct trace_context c = {};
 	struct errand *e;
 	struct layout *l;
+	u64 trace[2];
 	u32 index;
 
 	l = find_layout(ctx, &index);
@@ -773,49 +804,71 @@ int http_span_begin(struct pt_regs *ctx)
 		return 0;
 	}
 	e = bpf_map_lookup_elem(&errands, &id);
-	if (e && e->goid == go_word(id.g + l->g_goid) && e->trace[0] == c.trace[0] && e->trace[1] == c.trace[1])
+	if (e && e->goid == go_word(id.g + l->g_goid) && errand_trace(e, trace, false) && trace[0] == c.trace[0] && trace[1] == c.trace[1])
 		e->span = c.span;
 	return 0;
 }
 
-/* (s *recordingSpan) End(options) */
+/* span_around returns the span that is left when one ends, 0 for none: the
+ * request's first where the one around it is not known. */
+static __always_inline u64 span_around(struct request *r, struct trace_context *c)
+{
+	if (c->span == r->sdk_first)
+		return 0;
+	return c->parent ? c->parent : r->sdk_first;
+}
+
+/* (s *recordingSpan) End(options): on any goroutine of the request. */
 SEC("uprobe")
 int http_span_end(struct pt_regs *ctx)
 {
 	struct goroutine id = {.g = GO_G(ctx), .tgid = tgid()};
 	struct request *r = open_request(&id);
 	struct trace_context c = {};
-	struct errand *e;
+	struct errand *e = 0;
 	struct layout *l;
 	u32 index;
 
 	l = find_layout(ctx, &index);
 	if (!l || !sdk_context(GO_WORD0(ctx), l, &c))
 		return 0;
-	if (r) {
-		if (r->sdk_span == c.span)
-			r->sdk_span = c.span == r->sdk_first ? 0 : c.parent;
-		return 0;
+	if (!r) {
+		e = bpf_map_lookup_elem(&errands, &id);
+		if (!e || e->goid != go_word(id.g + l->g_goid))
+			return 0;
+		r = root_request(e);
 	}
-	e = bpf_map_lookup_elem(&errands, &id);
-	if (e && e->goid == go_word(id.g + l->g_goid) && e->span == c.span && c.parent)
-		e->span = c.parent;
+	if (e && e->span == c.span) {
+		e->span = r ? span_around(r, &c) : c.parent;
+		if (!e->span)
+			e->span = e->request;
+	}
+	if (r && r->sdk_span == c.span)
+		r->sdk_span = span_around(r, &c);
 	return 0;
 }
 
-/* hold remembers what a router keeps the route of the current request in. */
-static __always_inline int hold(struct pt_regs *ctx, u8 router, u64 holder, bool first)
+/* hold remembers what a router keeps the route of the current request in, and by
+ * what mark that is known again. */
+static __always_inline int hold(struct pt_regs *ctx, u8 router, u64 holder, u64 mark)
 {
 	struct goroutine id = {.g = GO_G(ctx), .tgid = tgid()};
 	struct request *r = own_request(&id);
 
-	if (!r || !holder || (first && r->holder && r->router == router))
+	if (!r || !holder)
+		return 0;
+	/* The first that matches is the innermost, whose template is whole. */
+	if (router == ROUTER_GORILLA && r->router == router && r->mark == mark)
+		return 0;
+	/* Who asks chi for a route makes a context for that. */
+	if (router == ROUTER_CHI && r->router == router && r->mark && !mark)
 		return 0;
 	/* What a router says is more than what the mux before it says. */
 	if (router == ROUTER_MUX && (r->router > ROUTER_MUX || holder == r->pointer))
 		return 0;
 	r->router = router;
 	r->holder = holder;
+	r->mark = mark;
 	return 0;
 }
 
@@ -823,36 +876,41 @@ static __always_inline int hold(struct pt_regs *ctx, u8 router, u64 holder, bool
 SEC("uprobe")
 int http_route_mux(struct pt_regs *ctx)
 {
-	return hold(ctx, ROUTER_MUX, GO_WORD3(ctx), false);
+	return hold(ctx, ROUTER_MUX, GO_WORD3(ctx), 0);
 }
 
 /* chi: (n *node) FindRoute(rctx *Context, …) */
 SEC("uprobe")
 int http_route_chi(struct pt_regs *ctx)
 {
-	return hold(ctx, ROUTER_CHI, GO_WORD1(ctx), false);
+	u64 holder = GO_WORD1(ctx);
+	struct layout *l;
+	u32 index;
+
+	l = find_layout(ctx, &index);
+	return l ? hold(ctx, ROUTER_CHI, holder, chi_mark(holder, l)) : 0;
 }
 
 /* gin: (engine *Engine) handleHTTPRequest(c *Context) */
 SEC("uprobe")
 int http_route_gin(struct pt_regs *ctx)
 {
-	return hold(ctx, ROUTER_GIN, GO_WORD1(ctx), false);
+	return hold(ctx, ROUTER_GIN, GO_WORD1(ctx), 0);
 }
 
 /* echo: (r *Router) Find(method, path string, c Context) */
 SEC("uprobe")
 int http_route_echo(struct pt_regs *ctx)
 {
-	return hold(ctx, ROUTER_ECHO, GO_WORD6(ctx), false);
+	return hold(ctx, ROUTER_ECHO, GO_WORD6(ctx), GO_WORD3(ctx));
 }
 
-/* gorilla: (v routeRegexpGroup) setMatch(req, m, r): the first one that matches
- * is the innermost, whose template is whole. */
+/* gorilla: (v routeRegexpGroup) setMatch(req, m, r): each router that is asked
+ * has an m of its own. */
 SEC("uprobe")
 int http_route_gorilla(struct pt_regs *ctx)
 {
-	return hold(ctx, ROUTER_GORILLA, GO_WORD1(ctx), true);
+	return hold(ctx, ROUTER_GORILLA, GO_WORD1(ctx), GO_WORD6(ctx));
 }
 
 /* (t *Transport) roundTrip(req *Request) */
@@ -919,8 +977,12 @@ static __always_inline void close_call(struct goroutine *id, struct call *c, str
 	}
 	if (!is_told(s, &k, now, took, false, c->linked))
 		return;
-	if (c->linked && !request_link(id->g, id->tgid, &link, true))
+	if (c->linked && !request_link(id->g, id->tgid, &link, true)) {
 		c->context.parent = 0;
+	} else if (c->linked) {
+		c->context.trace[0] = link.trace[0];
+		c->context.trace[1] = link.trace[1];
+	}
 	e = new_record(&k, false);
 	if (!e)
 		return;

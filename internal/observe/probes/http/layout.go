@@ -43,7 +43,7 @@ func coreFields(l *bpfLayout) []field {
 	return []field{
 		{&l.G_goid, "runtime.g", "goid"}, {&l.G_m, "runtime.g", "m"}, {&l.M_curg, "runtime.m", "curg"},
 		{&l.RequestMethod, request, "Method"}, {&l.RequestUrl, request, "URL"}, {&l.RequestProto, request, "ProtoMajor"},
-		{&l.RequestHeader, request, "Header"}, {&l.RequestHost, request, "Host"}, {&l.RequestRemote, request, "RemoteAddr"},
+		{&l.RequestHeader, request, "Header"}, {&l.RequestUri, request, "RequestURI"}, {&l.RequestHost, request, "Host"}, {&l.RequestRemote, request, "RemoteAddr"},
 		{&l.RequestTls, request, "TLS"}, {&l.RequestLength, request, "ContentLength"},
 		{&l.UrlScheme, url, "Scheme"}, {&l.UrlHost, url, "Host"}, {&l.UrlPath, url, "Path"},
 		{&l.ResponseStatus, "net/http.response", "status"}, {&l.ResponseWritten, "net/http.response", "written"},
@@ -66,6 +66,7 @@ func moduleFields(l *bpfLayout) []field {
 		{&l.GorillaTemplate, "github.com/gorilla/mux.routeRegexp", "template"},
 		{&l.SpanContext, span, "spanContext"}, {&l.SpanParent, span, "parent"},
 		{&l.ContextTrace, context, "traceID"}, {&l.ContextSpan, context, "spanID"}, {&l.ContextFlags, context, "traceFlags"},
+		{&l.ContextRemote, context, "remote"},
 	}
 }
 

@@ -116,5 +116,10 @@ struct http_record {
 	/* A router within a router has a route of several parts. */
 	char route[ROUTE_PARTS][ROUTE_PART_BYTES];
 	char path[PATH_BYTES];
+};
+
+/* stack_record is a record with a stack. */
+struct stack_record {
+	struct http_record record;
 	u64 stack[STACK_FRAMES];
 };
