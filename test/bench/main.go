@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -22,6 +21,12 @@ type bench struct {
 	names       []string // observers
 	patience    time.Duration
 	runs        int
+
+	// Of the http scenarios.
+	webserver, webload string
+	webNames, peers    []string // agents, and the commands of those that are not known
+	nice               int
+	webCount           int
 }
 
 // scenario is one measurement, which prints Markdown.
@@ -45,6 +50,11 @@ func scenarios() []scenario {
 		{"begin", "from the start of an observer to the first command shown", (*bench).begin},
 		{"many", "10,000 processes at the start, which then end at once", (*bench).many},
 		{"truth", "what observers show of hard cases", (*bench).truth},
+		{"http-cost", "a small HTTP handler at saturation, with and without agents", (*bench).webCost},
+		{"http-points", "which probe points a request hits and what each costs (needs bpftool)", (*bench).webPoints},
+		{"http-exact", "a million requests, some aborted or panicking, beside what is counted", (*bench).webExact},
+		{"http-rate", "20,000 requests/s for 20 s", (*bench).webRate},
+		{"http-many", "50 services", (*bench).webMany},
 	}
 }
 
@@ -57,20 +67,27 @@ func main() {
 
 func run() error {
 	b := &bench{}
-	var args, names string
+	var args, names, agents string
 	flag.StringVar(&b.goshawk, "goshawk", "bin/goshawk", "the goshawk to measure")
 	flag.StringVar(&args, "goshawk-args", "", "further arguments for goshawk watch")
 	flag.IntVar(&b.count, "rounds", 5, "rounds of each scenario")
 	flag.DurationVar(&b.seconds, "for", 4*time.Second, "length of one run")
 	flag.DurationVar(&b.patience, "patience", 30*time.Second, "how long to wait for other tools that trace to end")
 	flag.StringVar(&names, "observers", "none,goshawk", "what is measured side by side: none, goshawk, bpftrace, execsnoop; up for idle")
+	flag.StringVar(&agents, "agents", "none,goshawk,up", "what http-cost and http-points measure side by side: none, goshawk, up, every, names of -agent")
+	flag.Func("agent", "name=command of another agent that sends spans; {pid} and {port} are the server's, {otlp} takes spans, {dir} is a new folder; may be repeated", func(text string) error {
+		b.peers = append(b.peers, text)
+		return nil
+	})
+	flag.IntVar(&b.nice, "nice", 0, "nice level of servers, loads and agents of the http scenarios")
+	flag.IntVar(&b.webCount, "requests", 1_020_000, "requests of http-exact")
 	flag.Usage = usage
 	flag.Parse()
 	if os.Getuid() != 0 {
 		return errors.New("needs root, to load eBPF")
 	}
 	b.goshawkArgs = strings.Fields(args)
-	b.names = strings.Split(names, ",")
+	b.names, b.webNames = strings.Split(names, ","), strings.Split(agents, ",")
 	var err error
 	if b.goshawk, err = filepath.Abs(b.goshawk); err != nil {
 		return err
@@ -80,10 +97,8 @@ func run() error {
 	}
 	defer os.RemoveAll(b.dir)
 	b.spawner = filepath.Join(b.dir, "spawner")
-	build := exec.Command("go", "build", "-o", b.spawner, "./test/targets/spawner")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		return fmt.Errorf("build the spawner: %w", err)
+	if err := errors.Join(b.build(b.spawner, "./test/targets/spawner"), b.buildWeb()); err != nil {
+		return err
 	}
 	return b.chosen(flag.Args())
 }
@@ -91,9 +106,10 @@ func run() error {
 func (b *bench) chosen(names []string) error {
 	var errs []error
 	for _, s := range scenarios() {
-		wanted := len(names) == 0
+		group, _, _ := strings.Cut(s.name, "-")
+		wanted := len(names) == 0 && group != "http"
 		for _, name := range names {
-			wanted = wanted || name == s.name
+			wanted = wanted || name == s.name || name == group
 		}
 		if !wanted {
 			continue
@@ -107,9 +123,9 @@ func (b *bench) chosen(names []string) error {
 }
 
 func usage() {
-	fmt.Fprintln(os.Stderr, "usage: bench [flags] [scenario...]\n\nScenarios, all of them when none is named:")
+	fmt.Fprintln(os.Stderr, "usage: bench [flags] [scenario...]\n\nScenarios; without a name all but those of http, with the name http all of those:")
 	for _, s := range scenarios() {
-		fmt.Fprintf(os.Stderr, "  %-9s %s\n", s.name, s.what)
+		fmt.Fprintf(os.Stderr, "  %-11s %s\n", s.name, s.what)
 	}
 	fmt.Fprintln(os.Stderr, "\nFlags:")
 	flag.PrintDefaults()
