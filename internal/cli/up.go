@@ -137,6 +137,9 @@ func runUp(ctx context.Context, env Env, o upOptions) error {
 	a, err := agent.Start(ctx, agent.Options{
 		Log: log, Probes: configuration.enabled(probes.All()), Partial: true, Probe: probe.Options{RingBytes: ring}, Configure: configuration.configure,
 	})
+	if errors.Is(err, context.Canceled) {
+		return store.close()
+	}
 	if err != nil {
 		return errors.Join(err, store.close())
 	}

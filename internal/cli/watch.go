@@ -123,6 +123,10 @@ func runWatch(ctx context.Context, env Env, name string, o watchOptions) error {
 		Log: env.logger(), Probes: watched, Optional: watched[1:],
 		Probe: probe.Options{RingBytes: ring, Eager: len(o.pids) > 0 || len(o.services) > 0},
 	})
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprintln(env.Stderr, "events=0 lost=0")
+		return errInterrupted
+	}
 	if err != nil {
 		return err
 	}
