@@ -419,11 +419,11 @@ func (f *functions) refute(index uint32, cause error) {
 	}
 	if ok {
 		e.refused = cause
+		e.close()
 	}
 	f.mu.Unlock()
 	if ok {
 		f.host.Log.Warn("a probe lets go of a program", "probe", f.spec.Name, "exe", e.path, "cause", cause)
-		e.close()
 	}
 }
 

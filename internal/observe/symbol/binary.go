@@ -79,7 +79,9 @@ func mapFile(f *os.File) (*Binary, error) {
 	if info.Size() > math.MaxInt {
 		return nil, fmt.Errorf("%w: %d bytes", ErrUnsupported, info.Size())
 	}
-	mapping, err := syscall.Mmap(int(f.Fd()), 0, int(info.Size()), syscall.PROT_READ, syscall.MAP_PRIVATE)
+	// Into a private mapping the kernel would write the breakpoints of uprobes on
+	// this file, and they would be read as its code.
+	mapping, err := syscall.Mmap(int(f.Fd()), 0, int(info.Size()), syscall.PROT_READ, syscall.MAP_SHARED)
 	if err != nil {
 		return nil, os.NewSyscallError("mmap", err)
 	}

@@ -19,8 +19,8 @@ import (
 )
 
 var (
-	killCount = flag.Int("kills", 6, "how often TestKilledAgent kills the agent")
-	stormTime = flag.Duration("storm", 10*time.Second, "how long TestStorm goes on")
+	killCount = flag.Int("kills", 4, "how often TestKilledAgent kills the agent")
+	stormTime = flag.Duration("storm", 8*time.Second, "how long TestStorm goes on")
 )
 
 // TestKilledAgent kills the agent again and again, at any time from its start

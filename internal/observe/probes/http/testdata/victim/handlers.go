@@ -63,7 +63,7 @@ func handler(w http.ResponseWriter, r *http.Request) {
 	case "four":
 		levels(4, func() { call(w, r.URL.RawQuery) })
 	case "after":
-		after(w, r.URL.RawQuery)
+		after(w, r)
 	case "pool":
 		pooled(w, r)
 	case "run":
@@ -151,11 +151,12 @@ func call(w http.ResponseWriter, url string) {
 }
 
 // after requests a URL when the response is long over.
-func after(w http.ResponseWriter, url string) {
+func after(w http.ResponseWriter, r *http.Request) {
 	levels(1, func() {
 		go func() {
-			time.Sleep(300 * time.Millisecond)
-			get(url)
+			<-r.Context().Done() // the handler has returned
+			time.Sleep(200 * time.Millisecond)
+			get(r.URL.RawQuery)
 		}()
 	})
 	io.WriteString(w, "later")
