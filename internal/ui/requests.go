@@ -182,7 +182,7 @@ func routesOf(all, history []v1.Rollup, w window, role string) []route {
 		}
 		places[newRouteKey(r.Group)] = len(list)
 		list = append(list, route{
-			method: r.Group[keyMethod], path: cmp.Or(r.Group[keyRoute], r.Group[keyTemplate]), template: r.Group[keyRoute] == "" && r.Group[keyTemplate] != "",
+			method: r.Group[keyMethod], path: cmp.Or(r.Group[keyTemplate], r.Group[keyRoute]), template: r.Group[keyTemplate] != "",
 			server: r.Group[keyServer], sum: *r, counts: make([]float64, w.len()), failures: make([]float64, w.len()),
 		})
 	}

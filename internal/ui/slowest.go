@@ -103,7 +103,7 @@ func requestRoute(a v1.Attributes) string {
 		}
 		return orWord(server+orWord(text(a, keyTemplate), path), unknown)
 	}
-	return orWord(orWord(text(a, keyRoute), text(a, keyTemplate)), orWord(path, unknown))
+	return orWord(orWord(text(a, keyTemplate), text(a, keyRoute)), orWord(path, unknown))
 }
 
 func requestTitle(a v1.Attributes) string {

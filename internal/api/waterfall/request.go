@@ -44,7 +44,7 @@ const (
 func describeRequest(b *v1.Bar, e *model.Event) {
 	path := e.Get(keyPath).Str()
 	b.Kind = kindRequest
-	what := cmp.Or(e.Get(keyRoute).Str(), e.Get(keyTemplate).Str(), path)
+	what := cmp.Or(e.Get(keyTemplate).Str(), e.Get(keyRoute).Str(), path)
 	b.Detail = path
 	if isCall(e) {
 		b.Kind, b.Detail = kindCall, ""

@@ -39,7 +39,10 @@ struct layout {
 	/* runtime */
 	u16 g_goid;
 	u16 g_m;
+	u16 g_gopc;
 	u16 m_curg;
+	u16 m_p;
+	u16 p_runnext;
 	u8 pattern_kind;
 	u8 map_kind;
 	/* net/http.Request and net/url.URL */
@@ -91,6 +94,10 @@ struct layout {
 	u16 context_span;
 	u16 context_flags;
 	u16 context_remote;
+	/* The code that starts the reader that net/http has beside each request,
+	 * from the begin of the program's. */
+	u32 reader_start;
+	u32 reader_bytes;
 };
 
 struct {

@@ -87,7 +87,7 @@ func (c *choice) find(b *symbol.Binary, name string) ([]symbol.Function, error) 
 		c.noteAlone(b, name)
 		return withoutWrappers(matched), nil
 	}
-	if callers := b.InlinedInto(name); len(callers) > 0 {
+	if callers := b.InlinedInto(name)[name]; len(callers) > 0 {
 		return nil, inputError("hook the callers, or build the program with -gcflags=-l or the function with //go:noinline",
 			"hook %s: every call of it is inlined, into %s", name, list(callers, maxCallers))
 	}
@@ -121,7 +121,7 @@ func withoutWrappers(functions []symbol.Function) []symbol.Function {
 }
 
 func (c *choice) noteInlined(b *symbol.Binary, name string) {
-	if callers := b.InlinedInto(name); len(callers) > 0 {
+	if callers := b.InlinedInto(name)[name]; len(callers) > 0 {
 		c.notes = append(c.notes, fmt.Sprintf("%s: calls that are inlined are not seen: those in %s", name, list(callers, maxCallers)))
 	}
 }

@@ -159,6 +159,9 @@ func (f *functions) find(p *model.Process, now time.Time) *executable {
 		e.refused = err
 		f.host.Log.Warn("a probe is not attached to a program", "probe", f.spec.Name, "exe", p.Exe, "pid", p.ID.PID, "cause", err)
 	}
+	for _, fault := range e.off {
+		logFault(f.host.Log, f.spec.Name, &fault)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.files[running.ID] = e
@@ -197,7 +200,7 @@ func (f *functions) attach(e *executable, p *model.Process, running *target.Runn
 	e.program = program
 	b := program.Binary()
 	defer b.Forget()
-	found := b.Lookup(f.names()...)
+	found := b.Lookup(f.spec.Functions.names()...)
 	if !slices.ContainsFunc(f.spec.Functions.Any, func(name string) bool { _, ok := found[name]; return ok }) {
 		e.skipped = true
 		return nil
@@ -246,75 +249,6 @@ func (f *functions) describe(e *executable, b *symbol.Binary) error {
 		return fmt.Errorf("tell the programs of %s: %w", e.path, err)
 	}
 	return nil
-}
-
-// names returns the functions that the spec speaks of.
-func (f *functions) names() []string {
-	names := slices.Clone(f.spec.Functions.Any)
-	for _, p := range f.spec.Functions.Points {
-		names = append(names, p.Function)
-		if p.Callee != "" {
-			names = append(names, p.Callee)
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
-// site is an instruction at which a program of the spec is to run.
-type site struct {
-	uprobe.Site
-	point *FunctionPoint
-}
-
-// sites finds the instructions of each program.
-func (f *functions) sites(e *executable, b *symbol.Binary, found map[string]symbol.Function) (map[string][]site, []symbol.Point) {
-	sites := make(map[string][]site)
-	var all []symbol.Point
-	for i := range f.spec.Functions.Points {
-		p := &f.spec.Functions.Points[i]
-		if _, ok := f.collection.Programs[p.Program]; !ok || p.Publishes && !f.options.Settings.PublishContexts {
-			continue
-		}
-		points, err := pointsOf(b, found, p)
-		if err != nil {
-			e.off = append(e.off, pointFault(e, p, err))
-			continue
-		}
-		for _, point := range points {
-			sites[p.Program] = append(sites[p.Program], site{uprobe.Site{Offset: point.Offset, Cookie: uint64(e.index)}, p})
-			all = append(all, point)
-		}
-	}
-	return sites, all
-}
-
-// pointsOf returns the instructions that a point of the spec means, none when
-// the executable does not have the function.
-func pointsOf(b *symbol.Binary, found map[string]symbol.Function, p *FunctionPoint) ([]symbol.Point, error) {
-	function, ok := found[p.Function]
-	if !ok {
-		return nil, nil
-	}
-	switch p.Where {
-	case AtReturns:
-		return b.ReturnPoints(function)
-	case AtCalls:
-		callee, ok := found[p.Callee]
-		if !ok {
-			return nil, fmt.Errorf("%s has no code of its own", p.Callee)
-		}
-		points, err := b.CallPoints(function, callee)
-		if err == nil && len(points) == 0 {
-			err = fmt.Errorf("%s does not call %s", p.Function, p.Callee)
-		}
-		return points, err
-	}
-	point, err := b.EntryPoint(function)
-	if err != nil {
-		return nil, err
-	}
-	return []symbol.Point{point}, nil
 }
 
 func (f *functions) attachProgram(e *executable, exe *os.File, program string) {

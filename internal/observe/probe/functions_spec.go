@@ -67,6 +67,11 @@ type FunctionPoint struct {
 	Callee string
 	// Missing says what users do not see when the point cannot attach.
 	Missing string
+	// Inlined are the points that do for this one where Function, or at calls the
+	// Callee, is inlined, which a profile that a program is built with brings
+	// about: each for the function that its own Function names. Where there is
+	// none, what is called there is not seen, and the probe says so.
+	Inlined []FunctionPoint
 	// Publishes marks a point that is attached only when [Settings] ask for the
 	// map of trace contexts.
 	Publishes bool

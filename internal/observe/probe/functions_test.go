@@ -37,7 +37,7 @@ func TestFunctionNamesAreAskedForOnce(t *testing.T) {
 		FunctionPoint{Program: "b", Function: "f.A", Where: AtCalls, Callee: "f.B"},
 		FunctionPoint{Program: "c", Function: "main.main", Where: AtReturns},
 	)
-	if got, want := f.names(), []string{"f.A", "f.B", "main.main"}; !slices.Equal(got, want) {
+	if got, want := f.spec.Functions.names(), []string{"f.A", "f.B", "main.main"}; !slices.Equal(got, want) {
 		t.Errorf("names = %q, want %q", got, want)
 	}
 }

@@ -133,7 +133,7 @@ func (s *Spec) programs() []AttachPoint {
 	if s.Functions == nil {
 		return points
 	}
-	for _, f := range s.Functions.Points {
+	for f := range s.Functions.all() {
 		if !slices.ContainsFunc(points, func(p AttachPoint) bool { return p.Program == f.Program }) {
 			points = append(points, AttachPoint{Program: f.Program, Target: f.Function, Missing: f.Missing})
 		}

@@ -307,9 +307,13 @@ func (p *Probe) Health() model.ProbeHealth {
 
 // LogFaults writes one warning for each part of the probe that is off.
 func (p *Probe) LogFaults(log *slog.Logger) {
-	for _, f := range p.faults {
-		log.Warn("part of a probe is off", "probe", p.spec.Name, "part", f.Part, "cause", f.Cause, "missing", f.Missing, "hint", f.Hint)
+	for i := range p.faults {
+		logFault(log, p.spec.Name, &p.faults[i])
 	}
+}
+
+func logFault(log *slog.Logger, probe string, f *model.ProbeFault) {
+	log.Warn("part of a probe is off", "probe", probe, "part", f.Part, "cause", f.Cause, "missing", f.Missing, "hint", f.Hint)
 }
 
 func (p *Probe) detach() {

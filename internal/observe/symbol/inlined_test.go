@@ -67,14 +67,14 @@ func TestBinary_InlinedInto_agreesWithInlinings(t *testing.T) {
 	for _, name := range []string{"sync.(*Mutex).Lock", "unsafe.String", "internal/abi.(*Type).Kind", "main.main", "no.such"} {
 		want, total := all.Into(name)
 		want = slices.Compact(want)
-		if got := b.InlinedInto(name); !slices.Equal(got, want) {
+		if got := b.InlinedInto(name)[name]; !slices.Equal(got, want) {
 			t.Errorf("%s: InlinedInto has %d callers, Inlinings %d", name, len(got), len(want))
 		}
 		if got, fewTotal := few.Into(name); fewTotal != total || len(got) != min(2, total) {
 			t.Errorf("%s: two of %d are %q of %d", name, total, got, fewTotal)
 		}
 	}
-	if n := len(b.InlinedInto("sync.(*Mutex).Lock")); n < 5 {
+	if n := len(b.InlinedInto("sync.(*Mutex).Lock")["sync.(*Mutex).Lock"]); n < 5 {
 		t.Errorf("sync.(*Mutex).Lock is inlined into %d functions", n)
 	}
 }

@@ -373,7 +373,7 @@ func TestFunctions_ofAMadeUpProgram(t *testing.T) {
 	if got := b.Lookup("main.outer", "main.inner"); len(got) != 1 || got["main.outer"] != want {
 		t.Errorf("Lookup: %+v", got)
 	}
-	if got := b.InlinedInto("main.inner"); len(got) != 1 || got[0] != "main.outer" {
+	if got := b.InlinedInto("main.inner")["main.inner"]; len(got) != 1 || got[0] != "main.outer" {
 		t.Errorf("InlinedInto: %q", got)
 	}
 	in := b.Inlinings(3)

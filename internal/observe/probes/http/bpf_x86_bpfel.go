@@ -70,7 +70,10 @@ type bpfLayout struct {
 	_               structs.HostLayout
 	G_goid          uint16
 	G_m             uint16
+	G_gopc          uint16
 	M_curg          uint16
+	M_p             uint16
+	P_runnext       uint16
 	PatternKind     uint8
 	MapKind         uint8
 	RequestMethod   uint16
@@ -115,6 +118,9 @@ type bpfLayout struct {
 	ContextSpan     uint16
 	ContextFlags    uint16
 	ContextRemote   uint16
+	_               [2]byte
+	ReaderStart     uint32
+	ReaderBytes     uint32
 }
 
 type bpfMapKind uint32
@@ -207,6 +213,7 @@ const (
 	bpfRouteKindROUTE_TEMPLATE bpfRouteKind = 2
 	bpfRouteKindROUTE_OTHER    bpfRouteKind = 3
 	bpfRouteKindROUTE_HOST     bpfRouteKind = 4
+	bpfRouteKindROUTE_BELOW    bpfRouteKind = 5
 )
 
 type bpfSeriesKey struct {
@@ -262,10 +269,12 @@ const (
 	bpfProgHttpRouteGorilla  = "http_route_gorilla"
 	bpfProgHttpRouteMux      = "http_route_mux"
 	bpfProgHttpServe         = "http_serve"
+	bpfProgHttpServeInlined  = "http_serve_inlined"
 	bpfProgHttpServeStream   = "http_serve_stream"
 	bpfProgHttpSpanBegin     = "http_span_begin"
 	bpfProgHttpSpanEnd       = "http_span_end"
 	bpfProgHttpSpawn         = "http_spawn"
+	bpfProgHttpSpawned       = "http_spawned"
 	bpfProgHttpStreamPanic   = "http_stream_panic"
 	bpfProgHttpSwitch        = "http_switch"
 	bpfVarFailedInterval     = "failed_interval"
@@ -354,10 +363,12 @@ type bpfProgramSpecs struct {
 	HttpRouteGorilla  *ebpf.ProgramSpec `ebpf:"http_route_gorilla"`
 	HttpRouteMux      *ebpf.ProgramSpec `ebpf:"http_route_mux"`
 	HttpServe         *ebpf.ProgramSpec `ebpf:"http_serve"`
+	HttpServeInlined  *ebpf.ProgramSpec `ebpf:"http_serve_inlined"`
 	HttpServeStream   *ebpf.ProgramSpec `ebpf:"http_serve_stream"`
 	HttpSpanBegin     *ebpf.ProgramSpec `ebpf:"http_span_begin"`
 	HttpSpanEnd       *ebpf.ProgramSpec `ebpf:"http_span_end"`
 	HttpSpawn         *ebpf.ProgramSpec `ebpf:"http_spawn"`
+	HttpSpawned       *ebpf.ProgramSpec `ebpf:"http_spawned"`
 	HttpStreamPanic   *ebpf.ProgramSpec `ebpf:"http_stream_panic"`
 	HttpSwitch        *ebpf.ProgramSpec `ebpf:"http_switch"`
 }
@@ -523,10 +534,12 @@ type bpfPrograms struct {
 	HttpRouteGorilla  *ebpf.Program `ebpf:"http_route_gorilla"`
 	HttpRouteMux      *ebpf.Program `ebpf:"http_route_mux"`
 	HttpServe         *ebpf.Program `ebpf:"http_serve"`
+	HttpServeInlined  *ebpf.Program `ebpf:"http_serve_inlined"`
 	HttpServeStream   *ebpf.Program `ebpf:"http_serve_stream"`
 	HttpSpanBegin     *ebpf.Program `ebpf:"http_span_begin"`
 	HttpSpanEnd       *ebpf.Program `ebpf:"http_span_end"`
 	HttpSpawn         *ebpf.Program `ebpf:"http_spawn"`
+	HttpSpawned       *ebpf.Program `ebpf:"http_spawned"`
 	HttpStreamPanic   *ebpf.Program `ebpf:"http_stream_panic"`
 	HttpSwitch        *ebpf.Program `ebpf:"http_switch"`
 }
@@ -547,10 +560,12 @@ func (p *bpfPrograms) Close() error {
 		p.HttpRouteGorilla,
 		p.HttpRouteMux,
 		p.HttpServe,
+		p.HttpServeInlined,
 		p.HttpServeStream,
 		p.HttpSpanBegin,
 		p.HttpSpanEnd,
 		p.HttpSpawn,
+		p.HttpSpawned,
 		p.HttpStreamPanic,
 		p.HttpSwitch,
 	)

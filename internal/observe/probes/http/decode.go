@@ -137,7 +137,7 @@ func (d *decoder) fill(r *bpfHttpRecord, stack []byte, p *model.Process) {
 	if r.PathBytes > 0 {
 		v[fieldPath] = model.StringValue(probe.Text(probe.Bytes(r.Path[:r.PathBytes])))
 	}
-	d.setRoute(v, r)
+	d.tallies.route(&r.Key).set(v)
 	setPeers(v, r)
 	v[fieldScheme] = model.StringValue("http")
 	if r.Tls != 0 {
@@ -199,13 +199,6 @@ func methodText(r *bpfHttpRecord) string {
 		return "GET"
 	}
 	return probe.Text(probe.Bytes(r.Method[:r.MethodBytes]))
-}
-
-func (d *decoder) setRoute(v []model.Value, r *bpfHttpRecord) {
-	text, field := d.tallies.route(&r.Key)
-	if text != "" {
-		v[field] = model.StringValue(text)
-	}
 }
 
 // routeText returns the route of which a record has the parts: a router within

@@ -221,12 +221,33 @@ static __always_inline bool within_limit(u32 owner, u64 route)
 	return true;
 }
 
+/* path_template hashes the template of a request's path. */
+static __always_inline u64 path_template(u64 request, struct layout *l)
+{
+	return hash_string(go_word(request + l->request_url) + l->url_path, false);
+}
+
+/* below_route tells the paths apart that a pattern takes which ends in a slash:
+ * whole APIs are below one. */
+static __always_inline void below_route(struct series_key *k, struct request *r, struct layout *l, struct go_string *pattern)
+{
+	u64 route;
+	char last = 0;
+
+	bpf_probe_read_user(&last, 1, (void *)(pattern->data + pattern->len - 1));
+	if (last != '/')
+		return;
+	route = (k->route ^ path_template(r->pointer, l)) * FNV_PRIME;
+	if (!within_limit(k->tgid, route))
+		return;
+	k->route = route;
+	k->route_kind = ROUTE_BELOW;
+}
+
 /* template_route finds the route of a path that no router told one of. */
 static __always_inline void template_route(struct series_key *k, u64 request, struct layout *l)
 {
-	u64 url = go_word(request + l->request_url);
-
-	k->route = hash_string(url + l->url_path, false);
+	k->route = path_template(request, l);
 	k->route_kind = ROUTE_TEMPLATE;
 	if (within_limit(k->tgid, k->route))
 		return;
@@ -252,6 +273,7 @@ static __always_inline void count_mux(struct request *r, u8 by, bool found)
 
 static __always_inline void find_route(struct series_key *k, struct request *r, struct layout *l, struct route_text *text)
 {
+	bool unfound = k->status == 404 || k->status == 405;
 	bool found = false;
 	u8 by = ROUTER_NONE;
 
@@ -271,10 +293,12 @@ static __always_inline void find_route(struct series_key *k, struct request *r, 
 			if (i < text->parts)
 				k->route = (k->route ^ text->part[i].data ^ text->part[i].len << 48) * FNV_PRIME;
 		k->route_kind = ROUTE_TEXT;
+		if (by <= ROUTER_MUX && !unfound)
+			below_route(k, r, l, &text->part[0]);
 		return;
 	}
 	text->parts = 0;
-	if (k->status == 404 || k->status == 405)
+	if (unfound)
 		return;
 	count_mux(r, ROUTER_NONE, false);
 	template_route(k, r->pointer, l);
@@ -387,12 +411,12 @@ static __always_inline void fill_context(struct http_record *e, struct trace_con
 }
 
 /* fill_request fills in a request that was served. */
-static __always_inline void fill_request(struct http_record *e, struct request *r, struct layout *l, struct route_text *text, u64 written)
+static __always_inline void fill_request(struct http_record *e, struct request *r, struct layout *l, struct route_text *text, u64 written_at)
 {
 	fill_context(e, &r->context, r->goid, r->layout);
 	fill_message(e, r->pointer, l);
 	e->begin = r->begin;
-	e->written = written;
+	e->written = written_at ? go_word(written_at) : 0;
 	e->panicked = r->panicked;
 	e->route_parts = text->parts;
 	for (int i = 0; i < ROUTE_PARTS; i++) {
@@ -442,8 +466,9 @@ static __always_inline void submit(struct http_record *e, struct tally *s, u64 n
 	bpf_ringbuf_submit(e, ring_flags());
 }
 
-/* close_request counts a request that ended and tells of it if need be. */
-static __always_inline void close_request(struct goroutine *id, struct request *r, struct layout *l, u16 status, u8 outcome, u64 written)
+/* close_request counts a request that ended and tells of it if need be.
+ * written_at is where the program counts what it answered, 0 for nowhere. */
+static __always_inline void close_request(struct goroutine *id, struct request *r, struct layout *l, u16 status, u8 outcome, u64 written_at)
 {
 	u64 now = bpf_ktime_get_boot_ns(), took = now - r->begin;
 	struct route_text text = {};
@@ -479,13 +504,13 @@ static __always_inline void close_request(struct goroutine *id, struct request *
 		__builtin_memcpy(((struct stack_record *)e)->stack, p->stack, sizeof(p->stack));
 		e->stack_bytes = p->bytes;
 		e->caller = p->caller;
-		fill_request(e, r, l, &text, written);
+		fill_request(e, r, l, &text, written_at);
 		submit(e, s, now);
 	} else {
 		e = new_record(&k, false);
 		if (!e)
 			return;
-		fill_request(e, r, l, &text, written);
+		fill_request(e, r, l, &text, written_at);
 		submit(e, s, now);
 	}
 	told.trace[0] = r->context.trace[0];
@@ -540,6 +565,14 @@ int http_serve(struct pt_regs *ctx)
 	return begin_request(ctx, GO_G(ctx), GO_WORD2(ctx), GO_WORD3(ctx));
 }
 
+/* (*conn).serve, where it calls (r *Request) expectsContinue(): soon before the
+ * handler, which is inlined. The response is not known yet. */
+SEC("uprobe")
+int http_serve_inlined(struct pt_regs *ctx)
+{
+	return begin_request(ctx, GO_G(ctx), 0, GO_WORD0(ctx));
+}
+
 /* (sc *serverConn) runHandler(rw *responseWriter, req *http.Request, …) */
 SEC("uprobe")
 int http_serve_stream(struct pt_regs *ctx)
@@ -555,7 +588,16 @@ static __always_inline struct request *own_request(struct goroutine *id)
 	return r && r->open ? r : 0;
 }
 
-/* (w *response) finishRequest() */
+/* is_answer reports whether w is what a request is answered by. */
+static __always_inline bool is_answer(struct request *r, u64 w)
+{
+	if (!r->writer)
+		r->writer = w;
+	return r->writer == w;
+}
+
+/* (w *response) finishRequest(), and where that is inlined shouldReuseConnection(),
+ * which comes next. */
 SEC("uprobe")
 int http_finish(struct pt_regs *ctx)
 {
@@ -569,12 +611,12 @@ int http_finish(struct pt_regs *ctx)
 	l = find_layout(ctx, &index);
 	if (!l)
 		return 0;
-	if (!r || r->writer != w) {
+	if (!r || !is_answer(r, w)) {
 		count_unmatched(id.tgid);
 		return 0;
 	}
 	status = go_word(w + l->response_status);
-	close_request(&id, r, l, status ? status : 200, OUTCOME_DONE, go_word(w + l->response_written));
+	close_request(&id, r, l, status ? status : 200, OUTCOME_DONE, w + l->response_written);
 	return 0;
 }
 
@@ -597,7 +639,7 @@ static __always_inline int finish_stream(struct pt_regs *ctx, bool own)
 	}
 	state = go_word(w + (own ? l->http2_state : l->xhttp2_state));
 	status = go_word(state + (own ? l->http2_status : l->xhttp2_status));
-	close_request(&id, r, l, status ? status : 200, OUTCOME_DONE, go_word(state + (own ? l->http2_written : l->xhttp2_written)));
+	close_request(&id, r, l, status ? status : 200, OUTCOME_DONE, state + (own ? l->http2_written : l->xhttp2_written));
 	bpf_map_delete_elem(&requests, &id);
 	return 0;
 }
@@ -673,9 +715,25 @@ int http_hijack(struct pt_regs *ctx)
 	struct goroutine id = {.g = GO_G(ctx), .tgid = tgid()};
 	struct request *r = own_request(&id);
 
-	if (r && r->writer == GO_WORD0(ctx))
+	if (r && is_answer(r, GO_WORD0(ctx)))
 		r->hijacked = 1;
 	return 0;
+}
+
+/* is_abort reports whether a panic's value is http.ErrAbortHandler, an
+ * *errors.errorString: by that a handler gives an answer up, a reverse proxy
+ * whose server has gone for instance. */
+static __always_inline bool is_abort(u64 value)
+{
+	static const char abort_text[] = "net/http: abort Handler";
+	char text[sizeof(abort_text) - 1] = {};
+	struct go_string s = {};
+
+	if (bpf_probe_read_user(&s, sizeof(s), (void *)value) != 0 || s.len != sizeof(text))
+		return false;
+	if (bpf_probe_read_user(text, sizeof(text), (void *)s.data) != 0)
+		return false;
+	return __builtin_memcmp(text, abort_text, sizeof(text)) == 0;
 }
 
 /* runtime.gopanic(e any): many panics are recovered soon, so that only the end
@@ -692,10 +750,10 @@ int http_panic(struct pt_regs *ctx)
 
 	if (!r)
 		return 0;
+	r->panicked = !is_abort(GO_WORD1(ctx));
 	blank = bpf_map_lookup_elem(&blanks, &zero);
-	if (!blank)
+	if (!blank || !r->panicked)
 		return 0;
-	r->panicked = 1;
 	bpf_map_update_elem(&panics, &id, &blank->panic, BPF_ANY);
 	p = bpf_map_lookup_elem(&panics, &id);
 	if (!p)
@@ -706,12 +764,22 @@ int http_panic(struct pt_regs *ctx)
 	return 0;
 }
 
-/* runtime.newproc.func1, where it calls runqput(pp, newg, next): on the
- * system stack of the goroutine that says go. */
-SEC("uprobe")
-int http_spawn(struct pt_regs *ctx)
+/* is_reader reports whether a goroutine is the one by which net/http notices
+ * that a client goes away. It starts one for each request, before the handler
+ * runs: it is asked first, and costs as little as can be. */
+static __always_inline bool is_reader(u64 g, struct layout *l)
 {
-	struct goroutine id = {.tgid = tgid()}, child = {};
+	struct task_struct *task = bpf_get_current_task_btf();
+	u64 at = go_word(g + l->g_gopc) - task->mm->start_code;
+
+	return at - l->reader_start < l->reader_bytes;
+}
+
+/* spawn makes a goroutine that was started part of what the one works for that
+ * said go, on whose thread g0 runs. */
+static __always_inline int spawn(void *ctx, u64 g0, u64 started)
+{
+	struct goroutine id = {.tgid = tgid()}, child = {.g = started, .tgid = id.tgid};
 	struct trace_context *context;
 	struct errand e = {}, *from;
 	struct request *r;
@@ -719,11 +787,9 @@ int http_spawn(struct pt_regs *ctx)
 	u32 index;
 
 	l = find_layout(ctx, &index);
-	if (!l)
+	if (!l || !child.g || is_reader(child.g, l))
 		return 0;
-	id.g = go_word(go_word(GO_G(ctx) + l->g_m) + l->m_curg);
-	child.g = GO_WORD1(ctx);
-	child.tgid = id.tgid;
+	id.g = go_word(go_word(g0 + l->g_m) + l->m_curg);
 	r = own_request(&id);
 	if (r) {
 		if (go_word(id.g + l->g_goid) != r->goid)
@@ -743,6 +809,31 @@ int http_spawn(struct pt_regs *ctx)
 	e.goid = go_word(child.g + l->g_goid);
 	bpf_map_update_elem(&errands, &child, &e, BPF_ANY);
 	return 0;
+}
+
+/* runtime.newproc.func1, where it calls runqput(pp, newg, next): on the
+ * system stack of the goroutine that says go. */
+SEC("uprobe")
+int http_spawn(struct pt_regs *ctx)
+{
+	return spawn(ctx, GO_G(ctx), GO_WORD1(ctx));
+}
+
+/* runtime.newproc.func1, where it calls wakep(), next after runqput: that has put
+ * the new goroutine where the processor finds the next one to run. Another
+ * processor may have taken it from there since, and then it is not known. */
+SEC("uprobe")
+int http_spawned(struct pt_regs *ctx)
+{
+	struct layout *l;
+	u64 thread;
+	u32 index;
+
+	l = find_layout(ctx, &index);
+	if (!l)
+		return 0;
+	thread = go_word(GO_G(ctx) + l->g_m);
+	return spawn(ctx, GO_G(ctx), go_word(go_word(thread + l->m_p) + l->p_runnext));
 }
 
 /* sdk_context reads where a span of OpenTelemetry's SDK is in a trace. It is

@@ -39,19 +39,30 @@ const (
 	clientCall  = "net/http.(*Transport).roundTrip"
 )
 
+// spawn starts the goroutine of a go statement.
+const spawn = "runtime.newproc.func1"
+
+// connection serves one request of HTTP/1 after the other.
+const connection = "net/http.(*conn).serve"
+
 func points() []probe.FunctionPoint {
 	const (
 		served  = "requests that the program serves"
 		panics  = "requests that end by a panic"
 		routes  = "routes of this router; paths are reduced to templates instead"
+		copies  = "routes of requests that a middleware copies before http.ServeMux sees them"
 		calls   = "requests that the program makes"
 		links   = "what goroutines do that a request started"
 		spans   = "which spans of its own the program has: what it does may be in two traces"
 		streams = "requests of HTTP/2 by golang.org/x/net"
 	)
 	return []probe.FunctionPoint{
-		{Program: "http_serve", Function: serve, Missing: served},
-		{Program: "http_finish", Function: "net/http.(*response).finishRequest", Missing: served},
+		{Program: "http_serve", Function: serve, Missing: served, Inlined: []probe.FunctionPoint{
+			{Program: "http_serve_inlined", Function: connection, Where: probe.AtCalls, Callee: "net/http.(*Request).expectsContinue", Missing: served},
+		}},
+		{Program: "http_finish", Function: "net/http.(*response).finishRequest", Missing: served, Inlined: []probe.FunctionPoint{
+			{Program: "http_finish", Function: connection, Where: probe.AtCalls, Callee: "net/http.(*response).shouldReuseConnection", Missing: served},
+		}},
 		{Program: "http_conn_end", Function: "net/http.(*conn).serve.func1", Missing: panics},
 		{Program: "http_finish_stream", Function: "net/http.(*http2responseWriter).handlerDone", Missing: "requests of HTTP/2"},
 		{Program: "http_stream_panic", Function: "net/http.(*http2serverConn).runHandler.func1", Where: probe.AtCalls, Callee: "runtime.gorecover", Missing: panics},
@@ -60,8 +71,10 @@ func points() []probe.FunctionPoint {
 		{Program: "http_stream_panic", Function: "golang.org/x/net/http2.(*serverConn).runHandler.func1", Where: probe.AtCalls, Callee: "runtime.gorecover", Missing: panics},
 		{Program: "http_hijack", Function: "net/http.(*response).Hijack", Missing: "that a connection was taken over"},
 		{Program: "http_panic", Function: "runtime.gopanic", Missing: "panics"},
-		{Program: "http_spawn", Function: "runtime.newproc.func1", Where: probe.AtCalls, Callee: "runtime.runqput", Missing: links},
-		{Program: muxProgram, Function: "net/http.(*ServeMux).ServeHTTP", Missing: routes},
+		{Program: "http_spawn", Function: spawn, Where: probe.AtCalls, Callee: "runtime.runqput", Missing: links, Inlined: []probe.FunctionPoint{
+			{Program: "http_spawned", Function: spawn, Where: probe.AtCalls, Callee: "runtime.wakep", Missing: links},
+		}},
+		{Program: muxProgram, Function: "net/http.(*ServeMux).ServeHTTP", Missing: copies},
 		{Program: "http_route_chi", Function: "github.com/go-chi/chi/v5.(*node).FindRoute", Missing: routes},
 		{Program: "http_route_gin", Function: "github.com/gin-gonic/gin.(*Engine).handleHTTPRequest", Missing: routes},
 		{Program: "http_route_echo", Function: "github.com/labstack/echo/v4.(*Router).Find", Missing: routes},

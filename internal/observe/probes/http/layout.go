@@ -32,6 +32,7 @@ func layoutOf(b *symbol.Binary) (probe.Layout, error) {
 	}
 	r.readPattern(l)
 	r.readMap(l)
+	r.findReader(l)
 	for _, f := range moduleFields(l) {
 		r.readIf(f)
 	}
@@ -41,7 +42,8 @@ func layoutOf(b *symbol.Binary) (probe.Layout, error) {
 func coreFields(l *bpfLayout) []field {
 	const request, url = "net/http.Request", "net/url.URL"
 	return []field{
-		{&l.G_goid, "runtime.g", "goid"}, {&l.G_m, "runtime.g", "m"}, {&l.M_curg, "runtime.m", "curg"},
+		{&l.G_goid, "runtime.g", "goid"}, {&l.G_m, "runtime.g", "m"}, {&l.G_gopc, "runtime.g", "gopc"}, {&l.M_curg, "runtime.m", "curg"},
+		{&l.M_p, "runtime.m", "p"}, {&l.P_runnext, "runtime.p", "runnext"},
 		{&l.RequestMethod, request, "Method"}, {&l.RequestUrl, request, "URL"}, {&l.RequestProto, request, "ProtoMajor"},
 		{&l.RequestHeader, request, "Header"}, {&l.RequestUri, request, "RequestURI"}, {&l.RequestHost, request, "Host"}, {&l.RequestRemote, request, "RemoteAddr"},
 		{&l.RequestTls, request, "TLS"}, {&l.RequestLength, request, "ContentLength"},
@@ -104,6 +106,18 @@ func (r *layoutReader) readIf(f field) bool {
 		})
 	}
 	return err == nil
+}
+
+// findReader finds the code that starts the goroutine by which net/http notices
+// that a client goes away, where that is a function of its own: what it starts
+// is not the request's.
+func (r *layoutReader) findReader(l *bpfLayout) {
+	start, end, ok := r.binary.Func("net/http.(*connReader).startBackgroundRead")
+	if !ok {
+		return
+	}
+	l.ReaderStart = uint32(start + r.binary.LoadBias(0))
+	l.ReaderBytes = uint32(end - start)
 }
 
 // readPattern finds where a request keeps the pattern that http.ServeMux found:

@@ -24,7 +24,7 @@ enum outcome {
 	OUTCOME_PANIC = 1,
 	/* The connection was taken over: what was answered is not known. */
 	OUTCOME_HIJACKED = 2,
-	/* The handler ended its goroutine, or the client had no answer. */
+	/* The handler ended its goroutine or gave up, or the client had no answer. */
 	OUTCOME_ERROR = 3,
 };
 
@@ -53,6 +53,9 @@ enum route_kind {
 	ROUTE_OTHER = 3,
 	/* The host that a client asks, by its hash. */
 	ROUTE_HOST = 4,
+	/* The router's own, which takes all paths below it, and the path's template,
+	 * by the hash of both. */
+	ROUTE_BELOW = 5,
 };
 
 /* series_key tells apart what is counted together. */

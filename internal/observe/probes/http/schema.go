@@ -35,7 +35,7 @@ func Schema() *model.Schema {
 		Metrics: metrics(),
 		Failure: "error.type",
 		Span: &model.Span{
-			Kind: model.SpanServer, Name: "http.request.method", Names: []string{"http.route", "url.template"},
+			Kind: model.SpanServer, Name: "http.request.method", Names: []string{"url.template", "http.route"},
 			ClientWhen: model.Match{Key: "goshawk.role", Value: roleClient},
 		},
 		Groups:  []string{"goshawk.role", "http.request.method", "http.route", "url.template", "server.address", "http.response.status_code"},
@@ -54,11 +54,11 @@ func fields() []model.Field {
 	f[fieldRole] = model.Field{Key: "goshawk.role", Kind: model.KindString, Column: "ROLE", Width: 6, Summary: "server for a request that the process serves, client for one that it makes."}
 	f[fieldMethod] = model.Field{Key: "http.request.method", Kind: model.KindString, Column: "METHOD", Width: 7, Summary: "Method of the request; _OTHER in metrics for one that is not known."}
 	f[fieldRoute] = model.Field{Key: "http.route", Kind: model.KindString, Column: "ROUTE", Width: 24, Summary: "Route that the router found: http.ServeMux (Go 1.22), chi, gin, echo or gorilla/mux."}
-	f[fieldTemplate] = model.Field{Key: "url.template", Kind: model.KindString, Summary: "Without a route, the path with {id} for what looks like an identifier; unset where nothing was found."}
+	f[fieldTemplate] = model.Field{Key: "url.template", Kind: model.KindString, Summary: "The path with {id} for what looks like an identifier, without a route or below one that ends in a slash; unset where nothing was found."}
 	f[fieldPath] = model.Field{Key: "url.path", Kind: model.KindString, Column: "PATH", Summary: "Path of the URL, cut at 255 bytes."}
 	f[fieldStatus] = model.Field{Key: "http.response.status_code", Kind: model.KindInt, Column: "STATUS", Width: 6, Outcome: true, Summary: "Status of the response; unset when there was none, or nobody knows."}
 	f[fieldErrorType] = model.Field{Key: "error.type", Kind: model.KindString, Summary: "Set when the request failed: the status (from 500 on for a server, from 400 on for a client), panic, aborted, or error for a client without a response."}
-	f[fieldOutcome] = model.Field{Key: "goshawk.http.outcome", Kind: model.KindString, Summary: "done; panic when the handler panicked and nothing but net/http recovered; hijacked when it took over the connection; aborted when it ended its goroutine; error for a client without a response."}
+	f[fieldOutcome] = model.Field{Key: "goshawk.http.outcome", Kind: model.KindString, Summary: "done; panic when the handler panicked and nothing but net/http recovered; hijacked when it took over the connection; aborted when it ended its goroutine or panicked with http.ErrAbortHandler; error for a client without a response."}
 	f[fieldServerAddress] = model.Field{Key: "server.address", Kind: model.KindString, Summary: "Host that the client asked for."}
 	f[fieldServerPort] = model.Field{Key: "server.port", Kind: model.KindInt, Summary: "Port that the client asked for, where it says."}
 	f[fieldClientAddress] = model.Field{Key: "client.address", Kind: model.KindString, Summary: "Address that the request came from."}

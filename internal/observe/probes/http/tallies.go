@@ -55,10 +55,22 @@ type routeKey struct {
 	kind  uint8
 }
 
-// routeName is the text of a route and the field that it goes into.
+// routeName is the text of a route and the field that it goes into, and for a
+// route that takes all paths below it the template of the path.
 type routeName struct {
-	text  string
-	field int
+	text     string
+	field    int
+	template string
+}
+
+// set sets the fields that tell the route.
+func (n routeName) set(v []model.Value) {
+	if n.text != "" {
+		v[n.field] = model.StringValue(n.text)
+	}
+	if n.template != "" {
+		v[fieldTemplate] = model.StringValue(n.template)
+	}
 }
 
 // owner is a process whose requests are counted.
@@ -84,31 +96,36 @@ func (t *tallies) learn(r *bpfHttpRecord, p *model.Process) {
 	kind := bpfRouteKind(r.Key.RouteKind)
 	// Where a text was there may be another one by now: a process can execute
 	// another program.
-	if name, ok := t.routes[k]; ok && (kind != bpfRouteKindROUTE_TEXT || name.text == routeText(r)) {
+	told := kind == bpfRouteKindROUTE_TEXT || kind == bpfRouteKindROUTE_BELOW
+	if name, ok := t.routes[k]; ok && (!told || name.text == routeText(r)) {
 		return
 	}
+	path := template(string(probe.Bytes(r.Path[:r.PathBytes])))
 	switch kind {
 	case bpfRouteKindROUTE_TEXT:
 		if text := routeText(r); text != "" {
-			t.routes[k] = routeName{text, fieldRoute}
+			t.routes[k] = routeName{text: text, field: fieldRoute}
+		}
+	case bpfRouteKindROUTE_BELOW:
+		if text := routeText(r); text != "" {
+			t.routes[k] = routeName{text: text, field: fieldRoute, template: path}
 		}
 	case bpfRouteKindROUTE_TEMPLATE:
-		t.routes[k] = routeName{template(string(probe.Bytes(r.Path[:r.PathBytes]))), fieldTemplate}
+		t.routes[k] = routeName{text: path, field: fieldTemplate}
 	case bpfRouteKindROUTE_OTHER:
-		t.routes[k] = routeName{other, fieldTemplate}
+		t.routes[k] = routeName{text: other, field: fieldTemplate}
 	case bpfRouteKindROUTE_HOST:
 		host, _ := splitPort(string(probe.Bytes(r.Host[:r.HostBytes])))
 		if r.Key.Route == 0 {
 			host = other
 		}
-		t.routes[k] = routeName{host, fieldServerAddress}
+		t.routes[k] = routeName{text: host, field: fieldServerAddress}
 	}
 }
 
 // route returns what the route of a series is called, if that is known.
-func (t *tallies) route(k *bpfSeriesKey) (text string, field int) {
-	name := t.routes[routeKey{k.Route, k.Tgid, k.RouteKind}]
-	return name.text, name.field
+func (t *tallies) route(k *bpfSeriesKey) routeName {
+	return t.routes[routeKey{k.Route, k.Tgid, k.RouteKind}]
 }
 
 // named reports whether all is known that a tally of the series says.
@@ -215,9 +232,7 @@ func (t *tallies) send(k *bpfSeriesKey, since, now time.Time, emit func(*model.E
 	}
 	setKind(e.Values, k)
 	e.Values[fieldMethod] = model.StringValue(methodName(k.Method))
-	if text, field := t.route(k); text != "" {
-		e.Values[field] = model.StringValue(text)
-	}
+	t.route(k).set(e.Values)
 	emit(e)
 }
 
