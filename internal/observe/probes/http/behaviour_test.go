@@ -89,7 +89,7 @@ func plainBehaviours() []behaviour {
 	return []behaviour{
 		{name: "GET", path: "/hello", want: map[int]string{
 			fieldMethod: "GET", fieldStatus: "200", fieldOutcome: "done", fieldErrorType: "-", fieldScheme: "http", fieldProtocol: "1.1",
-			fieldRequestSize: "0", fieldResponseSize: "17", fieldServerAddress: "127.0.0.1", fieldClientAddress: "127.0.0.1", fieldRoute: "/",
+			fieldRequestSize: "0", fieldResponseSize: "17", fieldServerAddress: "127.0.0.1", fieldClientAddress: "127.0.0.1", fieldRoute: "/", fieldTemplate: "/hello",
 		}, check: func(t *testing.T, _ *live, v *victim, e *model.Event) {
 			if _, port, _ := net.SplitHostPort(v.Plain); text(e, fieldServerPort) != port || !e.Values[fieldClientPort].IsSet() {
 				t.Errorf("server port %s, want %s; client port %s", text(e, fieldServerPort), port, text(e, fieldClientPort))
@@ -107,7 +107,8 @@ func plainBehaviours() []behaviour {
 			want: map[int]string{fieldStatus: "200", fieldRequestSize: "5"}},
 		{name: "204", path: "/status/204", want: map[int]string{fieldStatus: "204", fieldResponseSize: "0"}},
 		{name: "304", path: "/status/304", want: map[int]string{fieldStatus: "304", fieldErrorType: "-"}},
-		{name: "404", path: "/status/404", want: map[int]string{fieldStatus: "404", fieldErrorType: "-"}},
+		{name: "404", path: "/status/404", want: map[int]string{fieldStatus: "404", fieldErrorType: "-", fieldRoute: "/", fieldTemplate: "-"}},
+		{name: "below a pattern", path: "/users/1234/mails", want: map[int]string{fieldRoute: "/", fieldTemplate: "/users/{id}/mails"}},
 		{name: "500", path: "/status/500", want: map[int]string{fieldStatus: "500", fieldErrorType: "500", fieldOutcome: "done"}},
 		{name: "599", path: "/status/599", want: map[int]string{fieldStatus: "599", fieldErrorType: "599"}},
 		{name: "nothing is written", path: "/silent", want: map[int]string{fieldStatus: "200", fieldResponseSize: "0"}},
@@ -118,7 +119,7 @@ func plainBehaviours() []behaviour {
 			}
 		}},
 		{name: "a long path", path: "/" + strings.Repeat("long", 60), want: map[int]string{fieldStatus: "200"}},
-		{name: "TimeoutHandler in time", path: "/slow/hello", want: map[int]string{fieldStatus: "200", fieldRoute: "/slow/"}},
+		{name: "TimeoutHandler in time", path: "/slow/hello", want: map[int]string{fieldStatus: "200", fieldRoute: "/slow/", fieldTemplate: "/slow/hello"}},
 		{name: "TimeoutHandler too late", path: "/slow/sleep/200", want: map[int]string{fieldStatus: "503", fieldErrorType: "503"}},
 		{name: "the client goes away", path: "/stream", act: func(t *testing.T, v *victim, path string) {
 			raw(t, v.Plain, "GET "+path+" HTTP/1.1\r\nHost: a\r\n\r\n", 10000)
@@ -148,7 +149,7 @@ func routeBehaviours() []behaviour {
 		{name: "wildcard, another method", path: "/items/18", act: sends("POST", "x"), want: route("/items/{id}")},
 		{name: "rest of the path", path: "/files/a/b/c", want: route("/files/{path...}")},
 		{name: "host", path: "/hosted/1", act: sends("GET", "", "Host", "localhost"), want: route("/hosted/{id}")},
-		{name: "method not allowed falls back", path: "/items/19", act: sends("DELETE", ""), want: route("/")},
+		{name: "method not allowed falls back", path: "/items/19", act: sends("DELETE", ""), want: map[int]string{fieldRoute: "/", fieldTemplate: "/items/{id}", fieldStatus: "200"}},
 		{name: "redirect", path: "/strip", want: map[int]string{fieldStatus: "307", fieldRoute: "/strip/"}},
 		{name: "copied request", path: "/items/20", act: sends("GET", "", "Way", "copied"), want: route("/items/{id}")},
 		{name: "copied request, rest of the path", path: "/files/copied", act: sends("GET", "", "Way", "copied"), want: route("/files/{path...}")},
@@ -187,7 +188,7 @@ func brokenBehaviours() []behaviour {
 			want: map[int]string{fieldStatus: "500", fieldOutcome: "done", fieldErrorType: "500"}, check: panicked("main.blowUp")},
 		{name: "panic that the handler recovers", path: "/harmless", want: map[int]string{fieldStatus: "200", fieldOutcome: "done", fieldErrorType: "-", fieldFunction: "-"}},
 		{name: "panic below TimeoutHandler", path: "/slow/panic", want: broken},
-		{name: "ErrAbortHandler", path: "/abort", want: map[int]string{fieldStatus: "-", fieldOutcome: "panic"}},
+		{name: "ErrAbortHandler", path: "/abort", want: map[int]string{fieldStatus: "-", fieldOutcome: "aborted", fieldErrorType: "aborted", fieldFunction: "-"}},
 		{name: "Goexit", path: "/goexit", want: map[int]string{fieldStatus: "-", fieldOutcome: "aborted", fieldErrorType: "aborted"}},
 		{name: "hijack", path: "/hijack", act: hijacks, want: map[int]string{fieldStatus: "-", fieldOutcome: "hijacked", fieldErrorType: "-"},
 			check: func(t *testing.T, _ *live, _ *victim, e *model.Event) {

@@ -43,7 +43,7 @@ func victimBuilds() []victimBuild {
 // in each way.
 func TestBuilds(t *testing.T) {
 	l := startLive(t, everything())
-	builds := victimBuilds()
+	builds := append(victimBuilds(), profiledBuild(t))
 	victims := make([]*victim, len(builds))
 	for i, b := range builds {
 		var path string
