@@ -185,6 +185,17 @@ func (a *Agent) Apply(name string, settings probe.Settings) error {
 	return nil
 }
 
+// AttachFile attaches a probe to an executable file before it runs; see
+// [probe.Probe.AttachFile]. A probe that does not run is an error.
+func (a *Agent) AttachFile(name, path string) error {
+	for _, p := range a.probes {
+		if p.Spec().Name == name {
+			return p.AttachFile(path)
+		}
+	}
+	return fmt.Errorf("attach to %s: probe %s does not run", path, name)
+}
+
 // Ready reports whether the agent observes.
 func (a *Agent) Ready() bool { return a.ready.Load() }
 

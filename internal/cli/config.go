@@ -176,7 +176,9 @@ func (c *configured) close() {
 // enabled returns the probes that the configuration does not turn off.
 func (c *configured) enabled(specs []*probe.Spec) []*probe.Spec {
 	now := c.Config()
-	return slices.DeleteFunc(slices.Clone(specs), func(s *probe.Spec) bool { return !now.Probe(s.Name).Enabled })
+	return slices.DeleteFunc(slices.Clone(specs), func(s *probe.Spec) bool {
+		return !now.Probe(s.Name).Enabled || s.OnRequest && !now.HasProbe(s.Name)
+	})
 }
 
 // follow applies changes until ctx is done; the channel is closed then. live

@@ -79,6 +79,11 @@ func (c *Config) Probe(name string) ProbeConfig {
 	return standardProbe()
 }
 
+// HasProbe reports whether a file speaks of the probe named name.
+func (c *Config) HasProbe(name string) bool {
+	return c != nil && c.specs[key{KindProbe, name}] != nil
+}
+
 // spec returns what c says of a resource, or what holds without it.
 func (c *Config) spec(k key) any {
 	if c != nil {

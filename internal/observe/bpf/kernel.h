@@ -211,6 +211,18 @@ struct sched_info {
 	unsigned long long run_delay;
 };
 
+struct cfs_bandwidth {
+	u64 period;
+	u64 quota;
+	int nr_throttled;
+	u64 throttled_time;
+};
+
+struct task_group {
+	struct task_group *parent;
+	struct cfs_bandwidth cfs_bandwidth;
+};
+
 struct kernfs_node {
 	u64 id;
 };
@@ -243,6 +255,8 @@ struct task_struct {
 	u64 start_boottime;
 	u64 utime, stime;
 	unsigned long nvcsw, nivcsw;
+	unsigned long min_flt, maj_flt;
+	struct task_group *sched_task_group;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	struct mm_struct *mm;

@@ -31,6 +31,10 @@ const (
 	detachAfter = time.Minute
 )
 
+// ErrNoFunctions says that a program has none of the functions that a probe
+// needs.
+var ErrNoFunctions = errors.New("the program has none of the functions that the probe is about")
+
 // functions attaches a probe to Go programs as they come and go.
 type functions struct {
 	spec       *Spec
@@ -42,6 +46,9 @@ type functions struct {
 	// known is which executable each process runs; only scan uses it. What the
 	// table says of a process is replaced when it executes another image.
 	known map[*model.Process]*executable
+
+	// attaching is held while one executable is attached.
+	attaching sync.Mutex
 
 	mu      sync.Mutex
 	files   map[target.FileID]*executable
@@ -65,6 +72,7 @@ type executable struct {
 	// business here.
 	refused error
 	skipped bool
+	pinned  bool // attached to stay
 	running []*model.Process
 	seen    time.Time
 }
@@ -119,7 +127,7 @@ func (f *functions) scan(now time.Time) {
 		if len(e.running) > 0 {
 			e.seen = now
 		}
-		if now.Sub(e.seen) > detachAfter {
+		if !e.pinned && now.Sub(e.seen) > detachAfter {
 			delete(f.files, id)
 			delete(f.byIndex, e.index)
 			old = append(old, e)
@@ -147,6 +155,8 @@ func (f *functions) find(p *model.Process, now time.Time) *executable {
 		return nil
 	}
 	defer running.File.Close()
+	f.attaching.Lock()
+	defer f.attaching.Unlock()
 	f.mu.Lock()
 	e := f.files[running.ID]
 	f.mu.Unlock()
@@ -186,8 +196,43 @@ func (f *functions) freeIndex() uint32 {
 	return f.next
 }
 
-// attach attaches the probe to the executable of a process. Points that fail
-// are off alone; the error is for what makes all of them impossible.
+// attachFile attaches the probe to a file.
+func (f *functions) attachFile(path string) error {
+	file, err := target.OpenFile(path)
+	if err != nil {
+		return err
+	}
+	defer file.File.Close()
+	f.attaching.Lock()
+	defer f.attaching.Unlock()
+	f.mu.Lock()
+	e := f.files[file.ID]
+	f.mu.Unlock()
+	if e == nil {
+		e = &executable{index: f.freeIndex(), path: path, links: make(map[string]io.Closer)}
+		if e.refused = f.attach(e, nil, file); e.refused != nil {
+			e.close()
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	e.pinned = true
+	f.files[file.ID] = e
+	f.byIndex[e.index] = e
+	switch {
+	case e.refused != nil:
+		return e.refused
+	case e.skipped && e.program == nil:
+		return fmt.Errorf("%s: %w", path, symbol.ErrNotGo)
+	case e.skipped:
+		return fmt.Errorf("%s: %w", path, ErrNoFunctions)
+	}
+	return nil
+}
+
+// attach attaches the probe to an executable that a process runs, nil for one
+// that none need run. Points that fail are off alone; the error is for what makes
+// all of them impossible.
 func (f *functions) attach(e *executable, p *model.Process, running *target.Running) error {
 	program, err := f.host.Symbols.Lookup("/proc/self/fd/" + strconv.Itoa(int(running.File.Fd())))
 	if errors.Is(err, symbol.ErrNotGo) {
@@ -210,7 +255,10 @@ func (f *functions) attach(e *executable, p *model.Process, running *target.Runn
 	}
 	var at []symbol.Point
 	e.sites, at = f.sites(e, b, found)
-	refused := uprobe.Check(int(p.ID.PID), b.LoadBias(running.StartCode), b, at)
+	var refused []uprobe.Refusal
+	if p != nil {
+		refused = uprobe.Check(int(p.ID.PID), b.LoadBias(running.StartCode), b, at)
+	}
 	for program, list := range e.sites {
 		e.sites[program] = slices.DeleteFunc(list, func(s site) bool {
 			i := slices.IndexFunc(refused, func(r uprobe.Refusal) bool { return r.Offset == s.Offset })

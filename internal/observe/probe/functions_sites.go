@@ -91,7 +91,7 @@ func (f *siteFinder) add(p *FunctionPoint) {
 
 func (f *siteFinder) addPoints(p *FunctionPoint, points []symbol.Point) {
 	for _, point := range points {
-		at := uprobe.Site{Offset: point.Offset, Cookie: uint64(f.executable.index)}
+		at := uprobe.Site{Offset: point.Offset, Cookie: uint64(p.Tag)<<32 | uint64(f.executable.index)}
 		f.sites[p.Program] = append(f.sites[p.Program], site{at, p})
 		f.points = append(f.points, point)
 	}
@@ -131,6 +131,10 @@ func inlinedFault(e *executable, p *FunctionPoint, callers []string) model.Probe
 // pointsOf returns the instructions that a point of the spec means, none when
 // the executable does not have the function.
 func pointsOf(b *symbol.Binary, found map[string]symbol.Function, p *FunctionPoint) ([]symbol.Point, error) {
+	if p.Where == AtStart {
+		point, err := b.StartPoint()
+		return []symbol.Point{point}, err
+	}
 	function, ok := found[p.Function]
 	if !ok {
 		return nil, nil

@@ -13,7 +13,8 @@ const layoutMap = "layouts"
 // Functions says where a probe attaches in Go programs: once for each
 // executable file, for all processes that run it.
 //
-// The probe's programs find the index of the executable in their cookie.
+// The probe's programs find the index of the executable in the lower half of
+// their cookie.
 type Functions struct {
 	// Any lists the functions that make a program worth attaching to: it has
 	// one of them at least.
@@ -53,6 +54,9 @@ const (
 	// AtCalls is where the function calls Callee: the callee's arguments are in
 	// registers.
 	AtCalls
+	// AtStart is where the kernel or the dynamic loader enters the program. It is
+	// in no function: that of the point only names it in messages.
+	AtStart
 )
 
 // FunctionPoint ties one eBPF program to one function.
@@ -65,6 +69,9 @@ type FunctionPoint struct {
 	Where Where
 	// Callee is the function that AtCalls is about.
 	Callee string
+	// Tag is the upper half of the program's cookie, by which it tells points
+	// apart that it has in common.
+	Tag uint32
 	// Missing says what users do not see when the point cannot attach.
 	Missing string
 	// Inlined are the points that do for this one where Function, or at calls the

@@ -38,6 +38,8 @@ type Options struct {
 	Targets func(*model.Process) bool
 	// Eager attaches to Go programs however young they are.
 	Eager bool
+	// Detail attaches the spec's points of detail too.
+	Detail bool
 	// BeforeRead, if not nil, is called before each record is read. Tests
 	// stall the reader with it.
 	BeforeRead func()
@@ -81,6 +83,9 @@ func Start(spec *Spec, host Host, options Options) (*Probe, error) {
 				What: fmt.Sprintf("probe %s needs %s", spec.Name, need.What), Cause: err, Hint: need.Hint,
 			}
 		}
+	}
+	if !options.Detail {
+		spec = spec.withoutDetail()
 	}
 	p := &Probe{spec: spec, host: host, options: options}
 	collection, faults, err := p.load()
@@ -191,6 +196,14 @@ func (p *Probe) Run(ctx context.Context, older []target.Process, emit func(*mode
 		}
 	}
 }
+
+// AttachFile attaches a probe of functions to an executable file, for as long as
+// the probe is open, whether or not a process runs it: the next start is seen
+// from its first instruction on.
+//
+// The error matches [symbol.ErrNotGo] for a file that is no Go program, and
+// [ErrNoFunctions] for one that has nothing that the probe is about.
+func (p *Probe) AttachFile(path string) error { return p.functions.attachFile(path) }
 
 // attachFunctions attaches to the Go programs that run, and keeps doing so until
 // ctx is done, which the result waits for.

@@ -25,6 +25,9 @@ type Settings struct {
 	// PublishContexts publishes which span each thread is in, for other agents:
 	// in the map otel/traces_ctx_v1 below [Settings.BPFFS].
 	PublishContexts bool
+	// Launcher, if not 0, is the process whose children alone are observed when
+	// they start, until they end.
+	Launcher int32
 	// BPFFS is where the BPF file system is; empty means /sys/fs/bpf.
 	BPFFS string
 }

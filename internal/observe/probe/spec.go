@@ -2,6 +2,7 @@ package probe
 
 import (
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -41,6 +42,9 @@ type Spec struct {
 	// Tune returns the variables of the object that follow from settings; nil
 	// for a probe without.
 	Tune func(Settings) map[string]uint64
+	// OnRequest says that an agent starts the probe only when it is asked to, by
+	// its name or by a configuration.
+	OnRequest bool
 	// FeedsProcesses says that the decoder tells Host.Processes of every fork,
 	// exec and exit. Without such a probe the table is refreshed from /proc.
 	FeedsProcesses bool
@@ -88,6 +92,9 @@ type AttachPoint struct {
 	// Before, if set, leaves the point out from that kernel version on, which
 	// needs it no more.
 	Before Kernel
+	// Detail leaves the point out unless [Options] ask for detail: it costs
+	// every process of the host something.
+	Detail bool
 	// Missing says what users do not see when the point cannot attach.
 	Missing string
 }
@@ -98,6 +105,16 @@ type Kernel struct{ Major, Minor int }
 // Applies reports whether the running kernel needs the point.
 func (p *AttachPoint) Applies() bool {
 	return p.Before == Kernel{} || platform.CheckKernel(p.Before.Major, p.Before.Minor) != nil
+}
+
+// withoutDetail returns the spec without its points of detail.
+func (s *Spec) withoutDetail() *Spec {
+	if !slices.ContainsFunc(s.Attach, func(p AttachPoint) bool { return p.Detail }) {
+		return s
+	}
+	plain := *s
+	plain.Attach = slices.DeleteFunc(slices.Clone(s.Attach), func(p AttachPoint) bool { return p.Detail })
+	return &plain
 }
 
 // Decoder turns ring records into events. It is used by one goroutine.

@@ -6,6 +6,7 @@ import (
 	"github.com/goshawk-io/goshawk/internal/observe/probe"
 	"github.com/goshawk-io/goshawk/internal/observe/probes/exec"
 	"github.com/goshawk-io/goshawk/internal/observe/probes/http"
+	"github.com/goshawk-io/goshawk/internal/observe/probes/startup"
 	"github.com/goshawk-io/goshawk/internal/observe/probes/tcp"
 )
 
@@ -15,6 +16,7 @@ func All() []*probe.Spec {
 		exec.Spec(),
 		http.Spec(),
 		tcp.Spec(),
+		startup.Spec(),
 	}
 }
 

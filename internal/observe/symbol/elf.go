@@ -65,6 +65,7 @@ type image struct {
 	machine  uint16
 	kind     uint16 // typeExec or typeDyn
 	relative uint32 // the machine's relocation by the load bias
+	entry    uint64 // where the program begins, or the loader's part of it ends
 	segments []segment
 	sections []section
 }
@@ -77,7 +78,7 @@ func parseImage(data []byte) (*image, error) {
 	if data[4] != 2 || data[5] != 1 {
 		return nil, fmt.Errorf("%w: not a 64-bit little-endian ELF file", ErrUnsupported)
 	}
-	img := &image{machine: le.Uint16(data[18:])}
+	img := &image{machine: le.Uint16(data[18:]), entry: le.Uint64(data[24:])}
 	switch img.machine {
 	case machineAMD64:
 		img.relative = relativeAMD64

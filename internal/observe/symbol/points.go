@@ -52,6 +52,18 @@ func (b *Binary) EntryPoint(f Function) (Point, error) {
 	return c.EntryPoint()
 }
 
+// StartPoint returns the instruction at which the kernel, or the dynamic loader
+// once it is done, enters the program: before any of its code has run. Errors are
+// of type [*PointError].
+func (b *Binary) StartPoint() (Point, error) {
+	const longest = 15 // bytes that an instruction takes at most
+	c, err := b.Code(Function{Name: "the entry point", Entry: b.img.entry, End: b.img.entry + longest})
+	if err != nil {
+		return Point{}, err
+	}
+	return c.pointAt(0)
+}
+
 // ReturnPoints is [Code.ReturnPoints] of the code of f. Errors are of type
 // [*PointError].
 func (b *Binary) ReturnPoints(f Function) ([]Point, error) {

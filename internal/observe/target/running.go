@@ -41,6 +41,20 @@ type Running struct {
 	StartCode uint64
 }
 
+// OpenFile opens an executable file that need not run; its StartCode is 0.
+func OpenFile(path string) (*Running, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("open executable %s: %w", path, err)
+	}
+	return &Running{File: f, ID: statFileID(&st)}, nil
+}
+
 // OpenRunning opens the executable that a process runs now, whatever its path
 // leads to by now. The error matches [ErrGone] when the process has ended.
 func (t *Table) OpenRunning(id model.ProcessID) (*Running, error) {

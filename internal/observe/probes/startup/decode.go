@@ -1,0 +1,443 @@
+package startup
+
+import (
+	"errors"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/goshawk-io/goshawk/internal/model"
+	"github.com/goshawk-io/goshawk/internal/observe/probe"
+	"github.com/goshawk-io/goshawk/internal/observe/startup"
+	"github.com/goshawk-io/goshawk/internal/observe/symbol"
+	"github.com/goshawk-io/goshawk/internal/observe/target"
+)
+
+const (
+	// giveUpAfter is how long a start is observed at most that does not end,
+	// where nobody said when to stop.
+	giveUpAfter = time.Minute
+	// maxStarts bounds the starts that go on at the same time.
+	maxStarts = 1024
+)
+
+var errRecord = errors.New("startup record: of a start whose begin was not seen")
+
+// decoder puts starts together from records, and emits their parts as they end.
+type decoder struct {
+	host   probe.Host
+	schema *model.Schema
+	event  model.Event
+	starts map[uint32]*start
+	frames []model.Frame
+	lost   uint64
+	names  map[uint16]string // of system calls
+}
+
+func newDecoder(host probe.Host) probe.Decoder {
+	return &decoder{host: host, schema: Schema(), starts: make(map[uint32]*start), names: syscallNames()}
+}
+
+// start is one that goes on.
+type start struct {
+	process *model.Process
+	trace   model.TraceID
+	root    model.SpanID
+	exec    uint64 // boot clock
+	last    bpfStartupRecord
+	layout  uint32
+	goVersion,
+	defaultGoDebug string
+	// phase, part and pkg are what goes on: a phase, the part of schedinit, the
+	// init of a package. Their names are empty for none.
+	phase, part, pkg interval
+	sawMain          bool
+	inits            bool // of packages other than the runtime's own
+	listens          bool
+	accepted         bpfStartupRecord
+	throttles        uint32
+	lost             uint64
+	bound            map[uint32]string // what sockets were bound to
+	unseen           []string
+}
+
+// interval is a phase or an init that goes on.
+type interval struct {
+	kind, name, within string
+	begin              bpfStartupRecord
+	span               model.SpanID
+	calls              calls
+}
+
+func (d *decoder) Decode(record []byte, emit func(*model.Event)) error {
+	r, rest, err := probe.View[bpfStartupRecord](record)
+	if err != nil {
+		return err
+	}
+	kind := bpfRecordKind(r.Kind)
+	if kind == bpfRecordKindRECORD_EXEC {
+		d.begin(r, emit)
+		return nil
+	}
+	s := d.starts[r.Tgid]
+	if s == nil {
+		return errRecord
+	}
+	operand := operandText(r, rest)
+	switch kind {
+	case bpfRecordKindRECORD_POINT:
+		d.point(s, r, emit)
+	case bpfRecordKindRECORD_SYSCALL:
+		d.syscall(s, r, operand, emit)
+	case bpfRecordKindRECORD_LISTEN:
+		d.listen(s, r, operand, emit)
+	case bpfRecordKindRECORD_ACCEPT:
+		s.accepted = *r
+		d.instant(s, r, startup.FirstAccept, operand, emit)
+	case bpfRecordKindRECORD_RESPONSE:
+		d.respond(s, r, emit)
+	case bpfRecordKindRECORD_EXIT:
+		d.end(s, r, startup.EndedExit, emit)
+	case bpfRecordKindRECORD_REPLACED:
+		d.end(s, r, startup.EndedExec, emit)
+	}
+	s.last = *r
+	return nil
+}
+
+// begin begins a start.
+func (d *decoder) begin(r *bpfStartupRecord, emit func(*model.Event)) {
+	if len(d.starts) >= maxStarts {
+		return
+	}
+	id := model.ProcessID{PID: int32(r.Tgid), Start: target.Ticks(r.Start)}
+	s := &start{exec: r.Time, last: *r, process: &model.Process{ID: id}, throttles: r.Throttles, lost: d.lost, bound: make(map[uint32]string)}
+	if known, ok := d.host.Processes.GetID(id); ok {
+		s.process = known
+	}
+	s.trace, s.root = d.host.NewIDs()
+	d.starts[r.Tgid] = s
+	if r.Value != 0 && r.Value < r.Time {
+		e := d.new(s, startup.KindPhase, startup.KernelExec)
+		d.place(s, e, r.Value, r.Time)
+		e.SpanID = d.span()
+		emit(e)
+	}
+	d.open(s, &s.phase, startup.KindPhase, startup.Loader, "", r)
+}
+
+// span returns a fresh span id.
+func (d *decoder) span() model.SpanID {
+	_, span := d.host.NewIDs()
+	return span
+}
+
+// open begins an interval in place of the one that goes on.
+func (d *decoder) open(s *start, i *interval, kind, name, within string, r *bpfStartupRecord) {
+	*i = interval{kind: kind, name: name, within: within, begin: *r, span: d.span()}
+}
+
+// close ends an interval, if one goes on, and emits it and its system calls.
+func (d *decoder) close(s *start, i *interval, r *bpfStartupRecord, emit func(*model.Event)) {
+	if i.name == "" {
+		return
+	}
+	e := d.new(s, i.kind, i.name)
+	d.place(s, e, i.begin.Time, r.Time)
+	e.SpanID = i.span
+	if i.within != "" {
+		e.Values[fieldWithin] = model.StringValue(i.within)
+	}
+	d.use(e, &i.begin, r, i.name == startup.Main)
+	emit(e)
+	for _, c := range i.calls.kept() {
+		e := d.new(s, startup.KindSyscall, c.name)
+		e.ParentSpanID = i.span
+		d.place(s, e, c.begin, c.begin+c.took)
+		e.SpanID = d.span()
+		if c.operand != "" {
+			e.Values[fieldOperand] = model.StringValue(c.operand)
+		}
+		e.Values[fieldResult] = model.IntValue(c.result)
+		emit(e)
+	}
+	*i = interval{}
+}
+
+// next ends the phase that goes on, with what is in it, and begins another one;
+// without a name none.
+func (d *decoder) next(s *start, name string, r *bpfStartupRecord, emit func(*model.Event)) {
+	d.close(s, &s.pkg, r, emit)
+	d.close(s, &s.part, r, emit)
+	d.close(s, &s.phase, r, emit)
+	if name != "" {
+		d.open(s, &s.phase, startup.KindPhase, name, "", r)
+	}
+}
+
+// instant emits what has no length.
+func (d *decoder) instant(s *start, r *bpfStartupRecord, name, address string, emit func(*model.Event)) {
+	e := d.new(s, startup.KindPhase, name)
+	d.place(s, e, r.Time, r.Time)
+	e.SpanID = d.span()
+	if address != "" {
+		e.Values[fieldAddress] = model.StringValue(address)
+	}
+	emit(e)
+}
+
+// point is a point of the runtime that a start passes.
+func (d *decoder) point(s *start, r *bpfStartupRecord, emit func(*model.Event)) {
+	point := bpfPoint(r.Point)
+	if s.layout == 0 {
+		d.learn(s, r.Layout)
+	}
+	// procresize and others run again later, and on other threads.
+	if s.sawMain && point != bpfPointPOINT_SYSMON || point != bpfPointPOINT_SYSMON && r.Tid != r.Tgid {
+		return
+	}
+	switch point {
+	case bpfPointPOINT_ENTRY:
+		d.next(s, startup.RuntimeEntry, r, emit)
+	case bpfPointPOINT_OSINIT:
+		d.next(s, startup.OSInit, r, emit)
+	case bpfPointPOINT_SCHEDINIT:
+		d.next(s, startup.SchedInit, r, emit)
+	case bpfPointPOINT_MAIN:
+		d.next(s, startup.RuntimeMain, r, emit)
+	case bpfPointPOINT_SYSMON:
+		d.instant(s, r, startup.Sysmon, "", emit)
+	case bpfPointPOINT_GCENABLE:
+		d.next(s, startup.GCEnable, r, emit)
+	case bpfPointPOINT_GCENABLE | bpfPointPOINT_RETURN:
+		d.next(s, "", r, emit)
+		s.inits = true
+	case bpfPointPOINT_INIT:
+		d.init(s, r, emit)
+	case bpfPointPOINT_MAIN_MAIN:
+		s.sawMain = true
+		d.next(s, startup.Main, r, emit)
+	default:
+		d.partOf(s, point, r, emit)
+	}
+}
+
+// partOf begins or ends a part of schedinit.
+func (d *decoder) partOf(s *start, point bpfPoint, r *bpfStartupRecord, emit func(*model.Event)) {
+	names := map[bpfPoint]string{
+		bpfPointPOINT_MALLOCINIT: startup.MallocInit, bpfPointPOINT_MODULESINIT: startup.ModulesInit,
+		bpfPointPOINT_GCINIT: startup.GCInit, bpfPointPOINT_PROCRESIZE: startup.ProcResize,
+	}
+	name, begins := names[point]
+	switch {
+	case begins && s.phase.name == startup.SchedInit:
+		d.close(s, &s.part, r, emit)
+		d.open(s, &s.part, startup.KindPhase, name, startup.SchedInit, r)
+	case !begins && names[point&^bpfPointPOINT_RETURN] == s.part.name:
+		d.close(s, &s.part, r, emit)
+	}
+}
+
+// init begins the init of a package. Those of the runtime run before gcenable.
+func (d *decoder) init(s *start, r *bpfStartupRecord, emit func(*model.Event)) {
+	d.close(s, &s.pkg, r, emit)
+	if s.inits && s.phase.name == "" {
+		d.open(s, &s.phase, startup.KindPhase, startup.PackageInits, "", r)
+	}
+	d.open(s, &s.pkg, startup.KindPackage, d.packageAt(s, r), "", r)
+}
+
+// packageAt returns the package that has the function whose address a record has.
+func (d *decoder) packageAt(s *start, r *bpfStartupRecord) string {
+	const unknown = "(unknown)"
+	at, ok := d.host.Attached(r.Layout)
+	if !ok {
+		return unknown
+	}
+	b := at.Program.Binary()
+	d.frames = at.Program.AppendFrames(d.frames[:0], r.Value-b.LoadBias(r.Code), false)
+	if len(d.frames) == 0 {
+		return unknown
+	}
+	// The outermost: what the function calls may be inlined into it.
+	name, ok := symbol.PackageOf(d.frames[len(d.frames)-1].Func)
+	if !ok {
+		return unknown
+	}
+	return name
+}
+
+// learn takes from the executable what is to be known of it.
+func (d *decoder) learn(s *start, layout uint32) {
+	at, ok := d.host.Attached(layout)
+	if !ok {
+		return
+	}
+	s.layout = layout
+	b := at.Program.Binary()
+	s.goVersion = b.GoVersion()
+	for _, setting := range b.BuildInfo().Settings {
+		if setting.Key == "DefaultGODEBUG" {
+			s.defaultGoDebug = setting.Value
+		}
+	}
+	if _, _, ok := b.Func("runtime.doInit1"); !ok {
+		s.unseen = append(s.unseen, "package inits: the runtime of "+s.goVersion+" does not run them one by one through a function of its own (Go 1.21 and later do)")
+	}
+}
+
+func (d *decoder) listen(s *start, r *bpfStartupRecord, address string, emit func(*model.Event)) {
+	if s.listens {
+		return
+	}
+	s.listens = true
+	if s.phase.name == startup.Main {
+		d.next(s, "", r, emit)
+	}
+	d.instant(s, r, startup.FirstListen, address, emit)
+	if d.untilListen() {
+		d.end(s, r, startup.EndedListen, emit)
+	}
+}
+
+// untilListen reports whether the programs end a start when the program listens.
+func (d *decoder) untilListen() bool {
+	v, ok := d.host.Object.Variables["until_listen"]
+	var n uint64
+	return ok && v.Get(&n) == nil && n != 0
+}
+
+func (d *decoder) respond(s *start, r *bpfStartupRecord, emit func(*model.Event)) {
+	e := d.new(s, startup.KindPhase, startup.FirstResponse)
+	d.place(s, e, s.accepted.Time, r.Time)
+	d.use(e, &s.accepted, r, true)
+	e.SpanID = d.span()
+	emit(e)
+}
+
+// end ends a start and emits it.
+func (d *decoder) end(s *start, r *bpfStartupRecord, ended startup.Ended, emit func(*model.Event)) {
+	d.next(s, "", r, emit)
+	e := d.new(s, startup.KindStart, "")
+	d.place(s, e, s.exec, r.Time)
+	e.SpanID, e.ParentSpanID = s.root, model.SpanID{}
+	v := e.Values
+	v[fieldEnded] = model.StringValue(string(ended))
+	if ended == startup.EndedExit {
+		code, signal := int64(r.Value>>8&0xff), int64(r.Value&0x7f)
+		if signal != 0 {
+			code = -1
+			v[fieldSignal] = model.IntValue(signal)
+		}
+		v[fieldExitCode] = model.IntValue(code)
+	}
+	d.describe(s, v)
+	v[fieldChildren], v[fieldThreads] = model.IntValue(int64(r.Children)), model.IntValue(int64(r.Threads))
+	v[fieldThrottles] = model.IntValue(int64(r.Throttles - s.throttles))
+	if r.Quota > 0 {
+		v[fieldQuota] = model.IntValue(int64(r.Quota))
+	}
+	if lost := d.lost - s.lost; lost > 0 {
+		v[fieldLost] = model.IntValue(int64(lost))
+	}
+	emit(e)
+	delete(d.starts, r.Tgid)
+}
+
+// describe says which program it is.
+func (d *decoder) describe(s *start, v []model.Value) {
+	p := s.process
+	if known, ok := d.host.Processes.GetID(p.ID); ok {
+		p = known
+	}
+	if p.Exe != "" {
+		v[fieldExe] = model.StringValue(p.Exe)
+		v[fieldName] = model.StringValue(path.Base(p.Exe))
+	}
+	if len(p.Args) > 0 {
+		v[fieldArgs] = list(p.Args)
+	}
+	if s.goVersion != "" {
+		v[fieldGoVersion] = model.StringValue(s.goVersion)
+	}
+	if s.defaultGoDebug != "" {
+		v[fieldDefaultGoDebug] = model.StringValue(s.defaultGoDebug)
+	}
+	unseen := s.unseen
+	if d.untilListen() {
+		unseen = append(unseen, "system calls, first_accept, first_response: they are traced for one start at a time, by goshawk startup")
+	}
+	if len(unseen) > 0 {
+		v[fieldUnseen] = list(unseen)
+	}
+}
+
+// list returns texts as a value.
+func list(texts []string) model.Value {
+	return model.StringsValue(strings.Join(texts, "\x00") + "\x00")
+}
+
+// new returns an event of a start, a child of it.
+func (d *decoder) new(s *start, kind, name string) *model.Event {
+	e := &d.event
+	e.Reset(d.schema)
+	e.PID = s.process.ID.PID
+	e.Service, e.ContainerID, e.PodUID = s.process.Service, s.process.ContainerID, s.process.PodUID
+	e.TraceID, e.ParentSpanID = s.trace, s.root
+	e.Values[fieldKind] = model.StringValue(kind)
+	if name != "" {
+		e.Values[fieldName] = model.StringValue(name)
+	}
+	e.Values[fieldPID] = model.IntValue(int64(e.PID))
+	return e
+}
+
+// place says when an event was, from begin to end on the boot clock.
+func (d *decoder) place(s *start, e *model.Event, begin, end uint64) {
+	e.Time = d.host.Clock.Wall(begin)
+	e.Duration = max(0, time.Duration(end-begin))
+	e.Values[fieldBegin] = model.DurationValue(time.Duration(begin - s.exec))
+}
+
+// use says what happened between two records: on their thread, or in the process
+// as a whole.
+func (d *decoder) use(e *model.Event, from, to *bpfStartupRecord, whole bool) {
+	a, b := &from.Thread, &to.Thread
+	if whole || from.Tid != to.Tid {
+		a, b = &from.Process, &to.Process
+	}
+	took := time.Duration(to.Time - from.Time)
+	cpu, delay := time.Duration(b.Cpu-a.Cpu), time.Duration(b.RunDelay-a.RunDelay)
+	off := max(0, took-cpu-delay)
+	v := e.Values
+	v[fieldCPU], v[fieldRunDelay], v[fieldOffCPU] = model.DurationValue(cpu), model.DurationValue(delay), model.DurationValue(off)
+	v[fieldThrottled] = model.DurationValue(time.Duration(to.Throttled - from.Throttled))
+	v[fieldMinorFaults], v[fieldMajorFaults] = model.IntValue(int64(b.MinorFaults-a.MinorFaults)), model.IntValue(int64(b.MajorFaults-a.MajorFaults))
+	if !d.untilListen() {
+		v[fieldSyscalls], v[fieldSyscallTime] = model.IntValue(int64(b.Syscalls-a.Syscalls)), model.DurationValue(time.Duration(b.SyscallTime-a.SyscallTime))
+	}
+}
+
+// Tick gives up starts that do not end.
+func (d *decoder) Tick(now time.Duration, lostRecords uint64, emit func(*model.Event)) {
+	d.lost = lostRecords
+	if !d.untilListen() {
+		return
+	}
+	for _, s := range d.starts {
+		if now-time.Duration(s.exec) > giveUpAfter {
+			last := s.last
+			last.Time = uint64(now)
+			d.end(s, &last, startup.EndedTimeout, emit)
+			_ = d.host.Object.Maps["processes"].Delete(s.last.Tgid)
+		}
+	}
+}
+
+// Flush ends the starts that go on.
+func (d *decoder) Flush(emit func(*model.Event)) {
+	for _, s := range d.starts {
+		last := s.last
+		d.end(s, &last, startup.EndedInterrupted, emit)
+	}
+}

@@ -1,0 +1,624 @@
+//go:build ignore
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* SPDX-FileCopyrightText: The Goshawk Authors */
+
+/*
+ * How Go programs start: the points of the runtime that a start passes, and what
+ * its threads did between them.
+ *
+ * A start begins when the kernel executes a program that one of the points is
+ * attached to, and is over when user space has seen enough of it. Only processes
+ * whose start goes on are looked at beyond their first instruction.
+ */
+#define RING_BYTES (4 * 1024 * 1024)
+
+#include "../../bpf/kernel.h"
+#include "../../bpf/ring.h"
+#include "../../bpf/goabi.h"
+
+#include "records.h"
+#include "syscalls.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#define AF_INET 2
+#define AF_INET6 10
+#define STATE_LISTEN 10
+/* The longest address of a Unix socket, and of an IP socket. */
+#define UNIX_BYTES 110
+#define INET_BYTES 28
+
+/* THROTTLE_LEVELS is how many control groups, one above the other, are asked
+ * whether they are throttled. */
+#define THROTTLE_LEVELS 8
+
+/* launcher is the process whose children alone are observed, 0 for all. */
+u64 launcher = 0;
+/* until_listen ends a start when the program listens. */
+u64 until_listen = 1;
+/* slow_syscall is how many ns a system call must take to be named. */
+u64 slow_syscall = 20000;
+/* starts counts the starts that go on: most of the time there is none, and
+ * nothing is looked up. */
+u64 starts = 0;
+
+const volatile u32 observer = 0;
+
+/* executed is a process that was executed, for which no point was passed yet. */
+struct executed {
+	u64 time;
+	u64 began;
+	u64 run_delay;
+	u32 minor_faults, major_faults;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, u32);
+	__type(value, struct executed);
+} executions SEC(".maps");
+
+/* launched holds the children of the launcher, and when each began to execute. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u32);
+	__type(value, u64);
+} launched SEC(".maps");
+
+/* process is one whose start goes on. */
+struct process {
+	struct counters sum; /* of its threads, as of when each last left a CPU */
+	u32 children;
+	u32 threads;
+	u8 accepted;
+	u8 responded;
+	u8 padding[6];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u32);
+	__type(value, struct process);
+} processes SEC(".maps");
+
+/* thread is one of such a process. */
+struct thread {
+	struct counters sum;
+	u64 on_since, off_since;
+	u64 run_delay; /* that the process has counted */
+	u64 syscall_began;
+	u64 arg0, arg1;
+	u32 minor_faults, major_faults; /* that the process has counted */
+	u32 syscall;
+	u32 padding;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, u32);
+	__type(value, struct thread);
+} threads SEC(".maps");
+
+/* connection is a descriptor that a process accepted. */
+struct connection {
+	u32 tgid;
+	u32 fd;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct connection);
+	__type(value, u8);
+} accepted SEC(".maps");
+
+static __always_inline u32 tgid(void)
+{
+	return bpf_get_current_pid_tgid() >> 32;
+}
+
+/* own_process returns the process of the current thread if its start goes on. */
+static __always_inline struct process *own_process(u32 id)
+{
+	return starts ? bpf_map_lookup_elem(&processes, &id) : 0;
+}
+
+static __always_inline struct thread *own_thread(void)
+{
+	u32 id = bpf_get_current_pid_tgid();
+
+	return bpf_map_lookup_elem(&threads, &id);
+}
+
+/* read_quota tells how often and how long the control groups of a task were
+ * throttled, and how much CPU they may use. */
+static __always_inline void read_quota(struct startup_record *e, struct task_struct *task)
+{
+	struct task_group *group = 0;
+	u64 period, quota, share;
+
+	e->throttled = 0;
+	e->throttles = e->quota = 0;
+	if (!bpf_core_field_exists(task->sched_task_group) || !bpf_core_field_exists(group->cfs_bandwidth))
+		return;
+	group = BPF_CORE_READ(task, sched_task_group);
+	for (int i = 0; i < THROTTLE_LEVELS && group; i++) {
+		e->throttled += BPF_CORE_READ(group, cfs_bandwidth.throttled_time);
+		e->throttles += BPF_CORE_READ(group, cfs_bandwidth.nr_throttled);
+		quota = BPF_CORE_READ(group, cfs_bandwidth.quota);
+		period = BPF_CORE_READ(group, cfs_bandwidth.period);
+		/* No quota is the largest number that there is. */
+		if (quota && quota < 1ULL << 60 && period) {
+			share = quota * 1000 / period;
+			if (!e->quota || share < e->quota)
+				e->quota = share;
+		}
+		group = BPF_CORE_READ(group, parent);
+	}
+}
+
+/* fill says who and when, and how far the counters are of the current thread and
+ * its process. */
+static __always_inline void fill(struct startup_record *e, u8 kind, u32 id, struct process *p, struct thread *t)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	u64 now = bpf_ktime_get_boot_ns(), ran = 0;
+
+	__builtin_memset(e, 0, sizeof(*e));
+	e->time = now;
+	e->kind = kind;
+	e->start = BPF_CORE_READ(task, group_leader, start_boottime);
+	e->code = BPF_CORE_READ(task, mm, start_code);
+	e->tgid = id;
+	e->tid = bpf_get_current_pid_tgid();
+	read_quota(e, task);
+	e->thread.run_delay = task->sched_info.run_delay;
+	e->thread.minor_faults = task->min_flt;
+	e->thread.major_faults = task->maj_flt;
+	if (p) {
+		e->process = p->sum;
+		e->children = p->children;
+		e->threads = p->threads;
+	}
+	if (!t)
+		return;
+	if (t->on_since)
+		ran = now - t->on_since;
+	e->thread.cpu = t->sum.cpu + ran;
+	e->thread.off = t->sum.off;
+	e->thread.syscall_time = t->sum.syscall_time;
+	e->thread.syscalls = t->sum.syscalls;
+	e->process.cpu += ran;
+	e->process.run_delay += e->thread.run_delay - t->run_delay;
+	e->process.minor_faults += e->thread.minor_faults - t->minor_faults;
+	e->process.major_faults += e->thread.major_faults - t->major_faults;
+}
+
+static __always_inline struct startup_record *reserve(void)
+{
+	struct startup_record *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+
+	if (!e) {
+		__sync_fetch_and_add(&lost_records, 1);
+		__sync_fetch_and_add(&lost, 1);
+	}
+	return e;
+}
+
+/* begin_thread begins to count what a thread does. */
+static __always_inline void begin_thread(struct task_struct *task, u64 on_since, u64 off_since)
+{
+	u32 id = task->pid;
+	struct thread t = {
+		.on_since = on_since,
+		.off_since = off_since,
+		.run_delay = task->sched_info.run_delay,
+		.minor_faults = task->min_flt,
+		.major_faults = task->maj_flt,
+	};
+
+	bpf_map_update_elem(&threads, &id, &t, BPF_ANY);
+}
+
+/* begin begins the start of the current process, which executed x. */
+static __always_inline struct process *begin(u32 id, struct executed *x)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct process fresh = {}, *p;
+	struct startup_record *e;
+	struct thread *t;
+
+	bpf_map_update_elem(&processes, &id, &fresh, BPF_ANY);
+	__sync_fetch_and_add(&starts, 1);
+	p = bpf_map_lookup_elem(&processes, &id);
+	begin_thread(task, x->time, 0);
+	t = own_thread();
+	if (!p || !t)
+		return 0;
+	t->run_delay = x->run_delay;
+	t->minor_faults = x->minor_faults;
+	t->major_faults = x->major_faults;
+	e = reserve();
+	if (!e)
+		return p;
+	fill(e, RECORD_EXEC, id, p, t);
+	e->time = x->time;
+	e->value = x->began;
+	/* The counters are those of when it was executed. */
+	e->thread.cpu = e->process.cpu = e->process.run_delay = 0;
+	e->process.minor_faults = e->process.major_faults = 0;
+	e->thread.run_delay = x->run_delay;
+	e->thread.minor_faults = x->minor_faults;
+	e->thread.major_faults = x->major_faults;
+	bpf_ringbuf_submit(e, ring_flags());
+	return p;
+}
+
+/* forget ends the start of a process, as far as it is looked at. */
+static __always_inline void forget(u32 id)
+{
+	if (bpf_map_delete_elem(&processes, &id) == 0)
+		__sync_fetch_and_sub(&starts, 1);
+}
+
+/* tell sends a record of the current thread. */
+static __always_inline void tell(u8 kind, u32 id, struct process *p, u64 value)
+{
+	struct startup_record *e = reserve();
+
+	if (!e)
+		return;
+	fill(e, kind, id, p, own_thread());
+	e->value = value;
+	bpf_ringbuf_submit(e, ring_flags());
+}
+
+/* A point of the runtime, by the cookie's upper half. */
+SEC("uprobe")
+int startup_point(struct pt_regs *ctx)
+{
+	u64 cookie = bpf_get_attach_cookie(ctx);
+	u32 id = tgid(), state = 0;
+	u8 point = cookie >> 32;
+	struct process *p = own_process(id);
+	struct startup_record *e;
+	struct executed *x;
+	u64 value = 0;
+
+	if (!p && point == POINT_ENTRY && !launcher && id != observer) {
+		x = bpf_map_lookup_elem(&executions, &id);
+		if (x)
+			p = begin(id, x);
+	}
+	if (!p)
+		return 0;
+	if (point == POINT_INIT) {
+		/* runtime.doInit1(t *initTask): its state, how many functions it
+		 * has, and those. One that was done is of the runtime's own list. */
+		bpf_probe_read_user(&state, sizeof(state), (void *)GO_WORD0(ctx));
+		if (state == 2)
+			return 0;
+		value = go_word(GO_WORD0(ctx) + 8);
+	}
+	e = reserve();
+	if (!e)
+		return 0;
+	fill(e, RECORD_POINT, id, p, own_thread());
+	e->value = value;
+	e->point = point;
+	e->layout = (u32)cookie;
+	bpf_ringbuf_submit(e, ring_flags());
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(startup_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	u32 id = task->tgid;
+	struct process *p = own_process(id);
+	u64 *began = 0;
+	struct executed x = {
+		.time = bpf_ktime_get_boot_ns(),
+		.run_delay = task->sched_info.run_delay,
+		.minor_faults = task->min_flt,
+		.major_faults = task->maj_flt,
+	};
+
+	if (p) {
+		tell(RECORD_REPLACED, id, p, 0);
+		forget(id);
+	}
+	if (launcher) {
+		began = bpf_map_lookup_elem(&launched, &id);
+		if (!began)
+			return 0;
+		x.began = *began;
+		begin(id, &x);
+		return 0;
+	}
+	bpf_map_update_elem(&executions, &id, &x, BPF_ANY);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(startup_fork, struct task_struct *parent, struct task_struct *child)
+{
+	u32 id = parent->tgid, new = child->tgid;
+	struct process *p = own_process(id);
+	u64 none = 0;
+
+	if (launcher && id == launcher && new != id)
+		bpf_map_update_elem(&launched, &new, &none, BPF_ANY);
+	if (!p)
+		return 0;
+	if (new != id) {
+		__sync_fetch_and_add(&p->children, 1);
+		return 0;
+	}
+	__sync_fetch_and_add(&p->threads, 1);
+	begin_thread(child, 0, bpf_ktime_get_boot_ns());
+	return 0;
+}
+
+/* leave counts for the process what its thread did since it last left a CPU. */
+static __always_inline void leave(struct process *p, struct thread *t, struct task_struct *task, u64 now)
+{
+	u64 run_delay = task->sched_info.run_delay, ran;
+	u32 minor = task->min_flt, major = task->maj_flt;
+
+	if (t->on_since) {
+		ran = now - t->on_since;
+		t->sum.cpu += ran;
+		__sync_fetch_and_add(&p->sum.cpu, ran);
+	}
+	__sync_fetch_and_add(&p->sum.run_delay, run_delay - t->run_delay);
+	__sync_fetch_and_add(&p->sum.minor_faults, minor - t->minor_faults);
+	__sync_fetch_and_add(&p->sum.major_faults, major - t->major_faults);
+	t->run_delay = run_delay;
+	t->minor_faults = minor;
+	t->major_faults = major;
+	t->on_since = 0;
+	t->off_since = now;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(startup_exit, struct task_struct *task)
+{
+	u32 id = task->tgid, thread = task->pid;
+	struct process *p = own_process(id);
+	struct thread *t;
+
+	if (!p)
+		return 0;
+	if (task->signal->live.counter == 0) {
+		tell(RECORD_EXIT, id, p, task->exit_code);
+		forget(id);
+	}
+	t = bpf_map_lookup_elem(&threads, &thread);
+	if (t)
+		leave(p, t, task, bpf_ktime_get_boot_ns());
+	bpf_map_delete_elem(&threads, &thread);
+	return 0;
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(startup_switch, bool preempted, struct task_struct *prev, struct task_struct *next)
+{
+	u32 id = prev->tgid, thread = prev->pid;
+	struct process *p;
+	struct thread *t;
+	u64 now;
+
+	if (!starts)
+		return 0;
+	now = bpf_ktime_get_boot_ns();
+	p = bpf_map_lookup_elem(&processes, &id);
+	t = p ? bpf_map_lookup_elem(&threads, &thread) : 0;
+	if (t)
+		leave(p, t, prev, now);
+	id = next->tgid;
+	thread = next->pid;
+	p = bpf_map_lookup_elem(&processes, &id);
+	t = p ? bpf_map_lookup_elem(&threads, &thread) : 0;
+	if (!t)
+		return 0;
+	if (t->off_since)
+		t->sum.off += now - t->off_since;
+	t->off_since = 0;
+	t->on_since = now;
+	return 0;
+}
+
+/* write_address writes where a socket is bound, as a sockaddr. */
+static __always_inline void write_address(char *operand, struct sock *sk)
+{
+	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	u16 port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_num));
+
+	__builtin_memcpy(operand, &family, 2);
+	__builtin_memcpy(operand + 2, &port, 2);
+	if (family == AF_INET)
+		BPF_CORE_READ_INTO(operand + 4, sk, __sk_common.skc_rcv_saddr);
+	else
+		bpf_probe_read_kernel(operand + 8, 16, __builtin_preserve_access_index(&sk->__sk_common.skc_v6_rcv_saddr));
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(startup_listen, struct sock *sk, int before, int after)
+{
+	struct operand_record *e;
+	struct process *p;
+	u32 id;
+
+	if (after != STATE_LISTEN)
+		return 0;
+	id = tgid();
+	p = own_process(id);
+	if (!p)
+		return 0;
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	if (!e) {
+		__sync_fetch_and_add(&lost_records, 1);
+		return 0;
+	}
+	fill(&e->record, RECORD_LISTEN, id, p, own_thread());
+	__builtin_memset(e->operand, 0, sizeof(e->operand));
+	write_address(e->operand, sk);
+	e->record.operand_kind = OPERAND_ADDRESS;
+	bpf_ringbuf_submit(e, ring_flags());
+	if (until_listen)
+		forget(id);
+	return 0;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(startup_sys_enter, struct pt_regs *regs, long number)
+{
+	u32 id = tgid();
+	struct thread *t;
+	u64 *began;
+
+	if (launcher && number == SYS_execve) {
+		began = bpf_map_lookup_elem(&launched, &id);
+		if (began)
+			*began = bpf_ktime_get_boot_ns();
+	}
+	if (!own_process(id))
+		return 0;
+	t = own_thread();
+	if (!t)
+		return 0;
+	t->syscall_began = bpf_ktime_get_boot_ns();
+	t->syscall = number;
+	t->arg0 = SYSCALL_ARG0(regs);
+	t->arg1 = SYSCALL_ARG1(regs);
+	return 0;
+}
+
+/* is_wait reports whether a system call waits for something else to happen: how
+ * long it takes says nothing about it. */
+static __always_inline bool is_wait(u32 number)
+{
+	return number == SYS_futex || number == SYS_nanosleep || number == SYS_clock_nanosleep ||
+	       number == SYS_epoll_wait || number == SYS_epoll_pwait;
+}
+
+static __always_inline bool is_write(u32 number)
+{
+	return number == SYS_write || number == SYS_writev || number == SYS_sendto ||
+	       number == SYS_sendmsg || number == SYS_sendfile;
+}
+
+/* operand_kind tells what a system call is about. */
+static __always_inline u8 operand_kind(u32 number, u64 *at, struct thread *t)
+{
+	switch (number) {
+	case SYS_open:
+	case SYS_readlink:
+		*at = t->arg0;
+		return OPERAND_PATH;
+	case SYS_openat:
+	case SYS_openat2:
+	case SYS_readlinkat:
+	case SYS_newfstatat:
+		*at = t->arg1;
+		return OPERAND_PATH;
+	case SYS_connect:
+	case SYS_bind:
+	case SYS_accept:
+	case SYS_accept4:
+		*at = t->arg1;
+		return OPERAND_ADDRESS;
+	}
+	return OPERAND_NONE;
+}
+
+/* is_named reports whether a system call is told of however little it took. */
+static __always_inline bool is_named(u32 number)
+{
+	return number == SYS_open || number == SYS_openat || number == SYS_openat2 || number == SYS_connect ||
+	       number == SYS_bind || number == SYS_listen;
+}
+
+/* tell_syscall sends a record of the system call that has just ended. */
+static __always_inline void tell_syscall(u8 kind, u32 id, struct process *p, struct thread *t, long result, u64 took)
+{
+	struct operand_record *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	u64 at = 0;
+
+	if (!e) {
+		__sync_fetch_and_add(&lost_records, 1);
+		return;
+	}
+	fill(&e->record, kind, id, p, t);
+	__builtin_memset(e->operand, 0, sizeof(e->operand));
+	e->record.value = result;
+	e->record.syscall = t->syscall;
+	e->record.syscall_took = took;
+	e->record.fd = t->arg0;
+	e->record.operand_kind = operand_kind(t->syscall, &at, t);
+	if (e->record.operand_kind == OPERAND_PATH)
+		bpf_probe_read_user_str(e->operand, sizeof(e->operand), (void *)at);
+	else if (e->record.operand_kind == OPERAND_ADDRESS)
+		if (bpf_probe_read_user(e->operand, UNIX_BYTES, (void *)at) != 0)
+			bpf_probe_read_user(e->operand, INET_BYTES, (void *)at);
+	bpf_ringbuf_submit(e, ring_flags());
+}
+
+/* note_connection notices the first connection that is accepted, and the first
+ * byte that is sent to one. */
+static __always_inline void note_connection(u32 id, struct process *p, struct thread *t, long result, u64 took)
+{
+	struct connection c = {.tgid = id, .fd = t->arg0};
+	u8 one = 1;
+
+	if (p->responded)
+		return;
+	if ((t->syscall == SYS_accept || t->syscall == SYS_accept4) && result >= 0) {
+		c.fd = result;
+		bpf_map_update_elem(&accepted, &c, &one, BPF_ANY);
+		if (!p->accepted)
+			tell_syscall(RECORD_ACCEPT, id, p, t, result, took);
+		p->accepted = 1;
+	} else if (p->accepted && result > 0 && is_write(t->syscall) && bpf_map_lookup_elem(&accepted, &c)) {
+		p->responded = 1;
+		tell_syscall(RECORD_RESPONSE, id, p, t, result, took);
+	}
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(startup_sys_exit, struct pt_regs *regs, long result)
+{
+	u32 id = tgid();
+	struct process *p = own_process(id);
+	struct thread *t;
+	u64 took;
+
+	if (!p)
+		return 0;
+	t = own_thread();
+	if (!t || !t->syscall_began)
+		return 0;
+	took = bpf_ktime_get_boot_ns() - t->syscall_began;
+	t->syscall_began = 0;
+	t->sum.syscall_time += took;
+	t->sum.syscalls++;
+	__sync_fetch_and_add(&p->sum.syscall_time, took);
+	__sync_fetch_and_add(&p->sum.syscalls, 1);
+	note_connection(id, p, t, result, took);
+	if (is_named(t->syscall) || (took >= slow_syscall && !is_wait(t->syscall)))
+		tell_syscall(RECORD_SYSCALL, id, p, t, result, took);
+	return 0;
+}
+
+/* The types that user space reads, for bpf2go. */
+struct startup_record *unused_record __attribute__((unused));
+struct operand_record *unused_operand __attribute__((unused));
+struct counters *unused_counters __attribute__((unused));
+enum point unused_point __attribute__((unused));
+enum record_kind unused_kind __attribute__((unused));
+enum operand_kind unused_operand_kind __attribute__((unused));
