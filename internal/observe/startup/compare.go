@@ -80,5 +80,126 @@ func (d *Delta) Slower() bool { return d.Significant && d.Change > 0 }
 // Faster reports whether it is significantly faster.
 func (d *Delta) Faster() bool { return d.Significant && d.Change < 0 }
 
-// Compare compares
-func Compare(old, new []*Start) *Comparison { return &Comparison{Verdict: NoVerdict} }
+// The rules of [Compare].
+const (
+	// minRuns is how many runs of each side a verdict takes, minApart how many
+	// when the two sides are far apart.
+	minRuns, minApart = 5, 3
+	// alpha is how probable a single false difference may be.
+	alpha = 0.01
+	// apartRanges is how many times the range of the runs the gap between the
+	// sides must be to be far with fewer than minRuns; with as many it is once.
+	apartRanges = 3
+	// maxDelayDiffers is by how much the shares of run delay may differ.
+	maxDelayDiffers = 0.10
+	// maxThrottled is up to which share of its time a run is not called throttled,
+	// maxThrottledRuns which share of the runs may be.
+	maxThrottled, maxThrottledRuns = 0.05, 0.25
+	// minShifted is how many packages it takes to see a shift common to them, and
+	// maxShift how large one of the machine may be.
+	minShifted, maxShift = 8, 1.25
+)
+
+// gate is how large a difference must be to be one: more than share of the
+// smaller side, and more than least.
+type gate struct {
+	share float64
+	least time.Duration
+}
+
+// phaseGate and packageGate are the smallest differences that count: those of the
+// clock, of the probe itself and of the layout of code are below.
+func phaseGate() gate   { return gate{0.05, 200 * time.Microsecond} }
+func packageGate() gate { return gate{0.20, 50 * time.Microsecond} }
+
+// fewGate is for sides with fewer than minRuns runs.
+func fewGate() gate { return gate{0.50, time.Millisecond} }
+
+// Compare compares two sets of runs, of which it takes those that reached
+// main.main and are complete. All differences are of own time ([Usage.Own]): time
+// that the machine was busy is nobody's.
+//
+// A difference is significant when it is large enough, and no chance. Large
+// enough is one of more than 5 % and 0.2 ms for a phase or the total, 20 % and
+// 0.05 ms for a package, of the median and of the minimum alike: what disturbs a
+// run makes it longer, so what changed in the program shows in both. It is no
+// chance when Mann and Whitney's test, which assumes nothing of how durations
+// are distributed, says p < 0.01, corrected by Holm's procedure for the number
+// of phases or packages long enough to differ at all; or when the gap between
+// the slowest run of the one side and the fastest of the other is larger than
+// the range of the runs of either (of five and five runs of one distribution
+// that happens once in 30,000 times). With three or four runs the gap must be
+// three times the range, and the difference more than 50 % and 1 ms. What all
+// packages share (Shift) is not counted for any of them.
+//
+// The verdict is NoVerdict when fewer than five runs of a side are left and
+// nothing is far apart; when the median shares of run delay differ by more than
+// 10 points of 100; when more than a quarter of a side's runs were throttled for
+// more than 5 % of their time; and when the kernel's exec and the packages have
+// all become slower or faster together by more than a quarter, which is another
+// machine, or another state of it. Else it is VerdictWorse when the total, a
+// phase up to first_listen or a package is significantly slower. What comes
+// after main.main or the first listen, and kernel_exec, is compared and does not
+// weigh. It is also VerdictWorse when all new runs failed before main.main, and
+// the old ones did not.
+//
+// Sides of different programs, arguments or Go versions are compared all the
+// same, and Notes says so.
+func Compare(old, new []*Start) *Comparison {
+	before, after := newRuns(old, "old"), newRuns(new, "new")
+	c := &Comparison{Old: before.side(), New: after.side()}
+	if len(before.all) > 0 && len(after.all) > 0 {
+		c.Notes = differences(before.all[0], after.all[0], "of the old runs", "of the new ones")
+	}
+	c.Notes = append(append(c.Notes, before.notes()...), after.notes()...)
+	c.Total = compareTotals(before.whole, after.whole)
+	c.comparePhases(before, after)
+	c.comparePackages(before, after)
+	c.judge(before, after)
+	return c
+}
+
+// sideRuns is one side of a comparison.
+type sideRuns struct {
+	name                   string
+	all, whole             []*Start
+	unfinished, incomplete int
+}
+
+func newRuns(starts []*Start, name string) *sideRuns {
+	r := &sideRuns{name: name, all: withoutNil(starts)}
+	r.whole, r.unfinished, r.incomplete = usable(r.all)
+	return r
+}
+
+func (r *sideRuns) notes() []string {
+	return leftOut(r.name+" ", len(r.all), r.unfinished, r.incomplete)
+}
+
+func (r *sideRuns) side() Side {
+	s := Side{Runs: len(r.whole), Left: r.unfinished + r.incomplete}
+	if len(r.all) > 0 {
+		s.Command, s.GoVersion = r.all[0].Command, r.all[0].GoVersion
+	}
+	var delays []float64
+	for _, start := range r.whole {
+		u, _ := start.ToMain()
+		starved, throttled := u.shares()
+		delays = append(delays, starved)
+		if throttled > maxThrottled {
+			s.Throttled++
+		}
+	}
+	s.RunDelayShare = medianOf(delays)
+	return s
+}
+
+// failed reports whether all runs ended before main.main, and in failure.
+func (r *sideRuns) failed() bool {
+	for _, s := range r.all {
+		if s.Phase(Main) != nil || s.Exit == nil || s.Exit.Code == 0 {
+			return false
+		}
+	}
+	return len(r.all) > 0
+}

@@ -151,7 +151,7 @@ func leftOut(side string, runs, unfinished, incomplete int) []string {
 func mixed(starts []*Start) []string {
 	var notes []string
 	for _, s := range starts[1:] {
-		for _, note := range differences(starts[0], s) {
+		for _, note := range differences(starts[0], s, "of the first", "of another") {
 			if note = "not all runs are alike: " + note; !slices.Contains(notes, note) && len(notes) < 4 {
 				notes = append(notes, note)
 			}
@@ -160,18 +160,19 @@ func mixed(starts []*Start) []string {
 	return notes
 }
 
-// differences says in what two starts differ that makes comparing them less than
-// plain.
-func differences(a, b *Start) []string {
+// differences says in what two starts, called one and other, differ that makes
+// comparing them less than plain.
+func differences(a, b *Start, one, other string) []string {
 	var notes []string
-	if path.Base(a.Exe) != path.Base(b.Exe) {
-		notes = append(notes, fmt.Sprintf("the program is %s here and %s there", path.Base(a.Exe), path.Base(b.Exe)))
+	differ := func(what, x, y string) {
+		if x != y {
+			notes = append(notes, fmt.Sprintf("%s is %s %s and %s %s", what, x, one, y, other))
+		}
 	}
-	if a.GoVersion != b.GoVersion {
-		notes = append(notes, fmt.Sprintf("the Go version is %s here and %s there", orUnknown(a.GoVersion), orUnknown(b.GoVersion)))
-	}
+	differ("the program", path.Base(a.Exe), path.Base(b.Exe))
+	differ("the Go version", orUnknown(a.GoVersion), orUnknown(b.GoVersion))
 	if len(a.Command) > 0 && len(b.Command) > 0 && !slices.Equal(a.Command[1:], b.Command[1:]) {
-		notes = append(notes, fmt.Sprintf("the arguments are %q here and %q there", shortened(a.Command[1:]), shortened(b.Command[1:])))
+		notes = append(notes, fmt.Sprintf("the arguments are %q %s and %q %s", shortened(a.Command[1:]), one, shortened(b.Command[1:]), other))
 	}
 	return notes
 }

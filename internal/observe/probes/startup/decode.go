@@ -402,13 +402,19 @@ func (d *decoder) place(s *start, e *model.Event, begin, end uint64) {
 // use says what happened between two records: on their thread, or in the process
 // as a whole.
 func (d *decoder) use(e *model.Event, from, to *bpfStartupRecord, whole bool) {
+	took := time.Duration(to.Time - from.Time)
 	a, b := &from.Thread, &to.Thread
+	delay := min(took, time.Duration(b.RunDelay-a.RunDelay))
+	// The kernel and the probe tell by clocks of their own how long the thread
+	// was not on a CPU.
+	off := min(took, max(delay, time.Duration(b.Off-a.Off)))
+	cpu := took - off
+	off -= delay
 	if whole || from.Tid != to.Tid {
 		a, b = &from.Process, &to.Process
+		cpu, delay = time.Duration(b.Cpu-a.Cpu), time.Duration(b.RunDelay-a.RunDelay)
+		off = max(0, took-cpu-delay)
 	}
-	took := time.Duration(to.Time - from.Time)
-	cpu, delay := time.Duration(b.Cpu-a.Cpu), time.Duration(b.RunDelay-a.RunDelay)
-	off := max(0, took-cpu-delay)
 	v := e.Values
 	v[fieldCPU], v[fieldRunDelay], v[fieldOffCPU] = model.DurationValue(cpu), model.DurationValue(delay), model.DurationValue(off)
 	v[fieldThrottled] = model.DurationValue(time.Duration(to.Throttled - from.Throttled))

@@ -231,14 +231,18 @@ static __always_inline struct process *begin(u32 id, struct executed *x)
 	struct process fresh = {}, *p;
 	struct startup_record *e;
 	struct thread *t;
+	u64 waited;
 
 	bpf_map_update_elem(&processes, &id, &fresh, BPF_ANY);
 	__sync_fetch_and_add(&starts, 1);
 	p = bpf_map_lookup_elem(&processes, &id);
-	begin_thread(task, x->time, 0);
+	/* What it waited for since is not known but for the run queue. */
+	waited = task->sched_info.run_delay - x->run_delay;
+	begin_thread(task, x->time + waited, 0);
 	t = own_thread();
 	if (!p || !t)
 		return 0;
+	t->sum.off = waited;
 	t->run_delay = x->run_delay;
 	t->minor_faults = x->minor_faults;
 	t->major_faults = x->major_faults;
@@ -249,7 +253,7 @@ static __always_inline struct process *begin(u32 id, struct executed *x)
 	e->time = x->time;
 	e->value = x->began;
 	/* The counters are those of when it was executed. */
-	e->thread.cpu = e->process.cpu = e->process.run_delay = 0;
+	e->thread.cpu = e->thread.off = e->process.cpu = e->process.run_delay = 0;
 	e->process.minor_faults = e->process.major_faults = 0;
 	e->thread.run_delay = x->run_delay;
 	e->thread.minor_faults = x->minor_faults;
@@ -438,11 +442,12 @@ static __always_inline void write_address(char *operand, struct sock *sk)
 {
 	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	u16 port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_num));
+	u32 address = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
 
 	__builtin_memcpy(operand, &family, 2);
 	__builtin_memcpy(operand + 2, &port, 2);
 	if (family == AF_INET)
-		BPF_CORE_READ_INTO(operand + 4, sk, __sk_common.skc_rcv_saddr);
+		__builtin_memcpy(operand + 4, &address, 4);
 	else
 		bpf_probe_read_kernel(operand + 8, 16, __builtin_preserve_access_index(&sk->__sk_common.skc_v6_rcv_saddr));
 }

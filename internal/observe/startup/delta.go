@@ -1,0 +1,170 @@
+package startup
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// pair is one interval on both sides, before it is judged.
+type pair struct {
+	delta    Delta
+	old, new []time.Duration // own times, new without the shift common to all
+}
+
+// newPair pairs the runs of both sides. shift is how many times as long the new
+// side takes anyway: a change in the same direction is only what goes beyond.
+func newPair(old, new *series, shift float64) pair {
+	p := pair{old: old.each((*Usage).Own), new: new.each((*Usage).Own)}
+	d := Delta{Name: new.name, Within: new.within, Old: spread(p.old), New: spread(p.new), P: 1, Weighs: true}
+	d.Change, d.MinChange = d.New.Median-d.Old.Median, d.New.Min-d.Old.Min
+	p.delta = d
+	if shift > 1 && d.Change > 0 || shift > 0 && shift < 1 && d.Change < 0 {
+		for i, t := range p.new {
+			p.new[i] = time.Duration(float64(t) / shift)
+		}
+	}
+	return p
+}
+
+// judge decides which of a family of pairs differ significantly.
+func judge(pairs []pair, g gate) []Delta {
+	var tested []int
+	var probabilities []float64
+	for i := range pairs {
+		p := &pairs[i]
+		if len(p.old) < minRuns || len(p.new) < minRuns || max(p.delta.Old.Median, p.delta.New.Median) < g.least {
+			continue
+		}
+		p.delta.P = rankTest(p.old, p.new)
+		tested = append(tested, i)
+		probabilities = append(probabilities, p.delta.P)
+	}
+	improbable := holm(probabilities, alpha)
+	for n, i := range tested {
+		p := &pairs[i]
+		p.delta.Significant = p.passes(g) && (improbable[n] || p.apart(1))
+	}
+	deltas := make([]Delta, len(pairs))
+	for i := range pairs {
+		p := &pairs[i]
+		if fewest := min(len(p.old), len(p.new)); fewest < minRuns && fewest >= minApart {
+			p.delta.Significant = p.passes(g) && p.passes(fewGate()) && p.apart(apartRanges)
+		}
+		deltas[i] = p.delta
+	}
+	return deltas
+}
+
+// passes reports whether medians and minima both differ by more than a gate asks
+// for, in the same direction.
+func (p *pair) passes(g gate) bool {
+	old, new := spread(p.old), spread(p.new)
+	beyond := func(a, b time.Duration) bool {
+		d := (b - a).Abs()
+		return d > g.least && float64(d) > g.share*float64(min(a, b))
+	}
+	return (new.Median > old.Median) == (new.Min > old.Min) && beyond(old.Median, new.Median) && beyond(old.Min, new.Min)
+}
+
+// apart reports whether no run of the one side is as fast as any of the other,
+// with a gap of more than so many times the larger range.
+func (p *pair) apart(ranges time.Duration) bool {
+	old, new := spread(p.old), spread(p.new)
+	gap := max(new.Min-old.Max, old.Min-new.Max)
+	return gap > ranges*max(old.Max-old.Min, new.Max-new.Min)
+}
+
+func compareTotals(old, new []*Start) Delta {
+	before, after := totals(old), totals(new)
+	return judge([]pair{newPair(&before, &after, 0)}, phaseGate())[0]
+}
+
+// comparePhases compares the phases that both sides have, and notes the others.
+func (c *Comparison) comparePhases(old, new *sideRuns) {
+	before := phaseSeries(old.whole)
+	var pairs []pair
+	matched := make(map[string]bool)
+	for _, after := range phaseSeries(new.whole) {
+		if after.name == Sysmon || after.name == FirstAccept {
+			continue
+		}
+		i := slices.IndexFunc(before, func(s series) bool { return s.name == after.name && s.within == after.within })
+		if i < 0 {
+			c.Notes = append(c.Notes, onlyOn(after.name, "new"))
+			continue
+		}
+		matched[after.name] = true
+		p := newPair(&before[i], &after, 0)
+		if after.name == FirstListen {
+			a, b := readies(old.whole), readies(new.whole)
+			p = newPair(&a, &b, 0)
+		}
+		p.delta.Weighs = weighs(after.name)
+		pairs = append(pairs, p)
+	}
+	for _, s := range before {
+		if !matched[s.name] && s.name != Sysmon && s.name != FirstAccept && len(new.whole) > 0 {
+			c.Notes = append(c.Notes, onlyOn(s.name, "old"))
+		}
+	}
+	c.Phases = judge(pairs, phaseGate())
+}
+
+func onlyOn(phase, side string) string {
+	return fmt.Sprintf("only the %s runs have the phase %s", side, phase)
+}
+
+// weighs reports whether a phase is the program's, and before it is ready.
+func weighs(phase string) bool {
+	return phase != KernelExec && phase != Main && phase != FirstResponse
+}
+
+// comparePackages compares the packages that both sides have, and lists the
+// others.
+func (c *Comparison) comparePackages(old, new *sideRuns) {
+	before := make(map[string]*series)
+	olds := packageSeries(old.whole)
+	for i := range olds {
+		before[olds[i].name] = &olds[i]
+	}
+	news := packageSeries(new.whole)
+	c.Shift = shiftOf(before, news)
+	var pairs []pair
+	for i := range news {
+		after := &news[i]
+		if b := before[after.name]; b != nil {
+			pairs = append(pairs, newPair(b, after, c.Shift))
+			delete(before, after.name)
+			continue
+		}
+		c.Added = append(c.Added, PackageSpread{Name: after.name, UsageSpread: after.usage()})
+	}
+	for i := range olds {
+		if before[olds[i].name] != nil {
+			c.Vanished = append(c.Vanished, PackageSpread{Name: olds[i].name, UsageSpread: olds[i].usage()})
+		}
+	}
+	c.Packages = judge(pairs, packageGate())
+}
+
+// shiftOf returns the median of how many times as long packages take that are
+// long enough to tell, 0 when there are too few.
+func shiftOf(before map[string]*series, news []series) float64 {
+	least := packageGate().least
+	var ratios []float64
+	for i := range news {
+		b := before[news[i].name]
+		if b == nil {
+			continue
+		}
+		old, new := b.spread((*Usage).Own).Median, news[i].spread((*Usage).Own).Median
+		if old >= least && new >= least {
+			ratios = append(ratios, float64(new)/float64(old))
+		}
+	}
+	if len(ratios) < minShifted {
+		return 0
+	}
+	return medianOf(ratios)
+}
