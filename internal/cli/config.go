@@ -120,7 +120,7 @@ func reportConfig(env Env, what string, err error) error {
 func knownProbes() []config.KnownProbe {
 	var list []config.KnownProbe
 	for _, spec := range probes.All() {
-		list = append(list, config.KnownProbe{Name: spec.Name, Functions: spec.Functions != nil, Requests: spec.Name == "http"})
+		list = append(list, config.KnownProbe{Name: spec.Name, Functions: spec.Functions != nil, Requests: spec.Name == "http", Starts: spec.OnRequest})
 	}
 	return list
 }

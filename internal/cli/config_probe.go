@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/goshawk-io/goshawk/internal/agent"
 	"github.com/goshawk-io/goshawk/internal/config"
@@ -49,4 +50,16 @@ func liveProbes(a *agent.Agent, started *config.Config) map[string]liveProbe {
 		}
 	}
 	return live
+}
+
+// attachFiles attaches the probes to the executables that the configuration names,
+// before anything runs them.
+func (c *configured) attachFiles(a *agent.Agent, log *slog.Logger) {
+	for _, spec := range c.enabled(probes.All()) {
+		for _, path := range c.Config().Probe(spec.Name).Targets.Executables {
+			if err := a.AttachFile(spec.Name, path); err != nil {
+				log.Warn("a probe is not attached to a file; it will be when a process runs that", "probe", spec.Name, "exe", path, "cause", err)
+			}
+		}
+	}
 }

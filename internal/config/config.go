@@ -125,7 +125,7 @@ func kinds(o Options) []kind {
 		{
 			apiVersion: apiVersion, name: KindProbe, summary: "How a probe works; metadata.name is the probe's.",
 			standard: standardProbe(), read: readProbe(o),
-			fields: probeFields(new(ProbeConfig), KnownProbe{Functions: true, Requests: true}),
+			fields: probeFields(new(ProbeConfig), KnownProbe{Functions: true, Requests: true, Starts: true}),
 		},
 	}
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +18,9 @@ type KnownProbe struct {
 	// Requests says that its events are requests: it has sampling, routes and
 	// a map of trace contexts.
 	Requests bool
+	// Starts says that its events are starts of programs: it attaches to
+	// executables before they run.
+	Starts bool
 }
 
 // ProbeConfig is how a probe works. [Config.Probe] returns it complete: what
@@ -41,6 +45,8 @@ type Targets struct {
 	Services []string
 	// Exclude are those to leave alone.
 	Exclude []string
+	// Executables are paths of files to attach to before any process runs them.
+	Executables []string
 }
 
 // Match reports whether the service is selected.
@@ -79,6 +85,7 @@ func standardProbe() ProbeConfig {
 func (p ProbeConfig) clone() ProbeConfig {
 	p.Targets.Services = slices.Clone(p.Targets.Services)
 	p.Targets.Exclude = slices.Clone(p.Targets.Exclude)
+	p.Targets.Executables = slices.Clone(p.Targets.Executables)
 	return p
 }
 
@@ -88,6 +95,7 @@ const (
 	maxRoutes      = 10_000
 	maxServices    = 1000
 	maxServiceName = 255
+	maxPath        = 4096
 	minSlow        = time.Millisecond
 	maxSlow        = time.Hour
 	wordAuto       = "auto"
@@ -96,21 +104,30 @@ const (
 // probeFields are the fields of a probe's spec, which they read into p.
 func probeFields(p *ProbeConfig, known KnownProbe) []field {
 	perSecond := fmt.Sprintf("a whole number from 0 to %d", maxPerSecond)
-	functions, requests := "", ""
+	functions, requests, starts := "", "", ""
+	if !known.Starts {
+		starts = "the probe " + known.Name + " attaches to what runs"
+	}
 	if !known.Functions {
 		functions = "the probe " + known.Name + " attaches to no functions of services"
 	}
 	if !known.Requests {
 		requests = "the probe " + known.Name + " sees no requests"
 	}
+	enabled := "true"
+	if known.Name != "" && known.Starts {
+		enabled = "false"
+	}
 	return []field{
-		{name: "enabled", kind: "true or false", standard: "true", summary: "Whether the probe runs.",
+		{name: "enabled", kind: "true or false", standard: enabled, summary: "Whether the probe runs. The probe startup runs only where a document speaks of it.",
 			read: func(v value) { v.boolean(&p.Enabled) }},
 		{name: "targets", of: "probes of functions", refuse: functions, summary: "Which services the probe attaches to.", fields: []field{
 			{name: "services", kind: "a list of names", sample: "[shop, cart]", summary: "The services to attach to; left out, all.",
 				read: func(v value) { v.services(&p.Targets.Services, &p.Targets.Exclude) }},
 			{name: "exclude", kind: "a list of names", sample: "[billing]", summary: "Services to leave alone.",
 				read: func(v value) { v.services(&p.Targets.Exclude, &p.Targets.Services) }},
+			{name: "executables", of: "startup", refuse: starts, kind: "a list of absolute paths", sample: "[/usr/local/bin/shop]", summary: "Files to attach to before any process runs them, so that the first start is seen too.",
+				read: func(v value) { v.paths(&p.Targets.Executables) }},
 		}},
 		{name: "sampling", of: "http", refuse: requests, summary: "Which requests become events. Counts are of all requests, whatever is written here.", fields: []field{
 			{name: "perSecond", kind: perSecond, standard: "10", summary: "Requests of each route and status that become events in a second; 0 for none.",
@@ -147,13 +164,29 @@ func (v value) services(to, other *[]string) {
 	})
 }
 
+// paths reads a list of absolute paths.
+func (v value) paths(to *[]string) {
+	v.items(maxServices, func(item value) {
+		path := ""
+		switch {
+		case !item.text(&path, maxPath):
+		case !filepath.IsAbs(path):
+			item.fail("begin it with a slash", "is no absolute path")
+		case slices.Contains(*to, path):
+			item.fail("write it once", "is there twice")
+		default:
+			*to = append(*to, path)
+		}
+	})
+}
+
 // readProbe reads a document of the kind Probe.
 func readProbe(o Options) func(name, spec value) any {
 	return func(name, spec value) any {
 		p := standardProbe()
 		// All may be written for a probe that is not known: its name is the
 		// error.
-		known := KnownProbe{Functions: true, Requests: true}
+		known := KnownProbe{Functions: true, Requests: true, Starts: true}
 		if o.Probes != nil && name.node != nil {
 			i := slices.IndexFunc(o.Probes, func(k KnownProbe) bool { return k.Name == name.resolved().Value })
 			if i >= 0 {

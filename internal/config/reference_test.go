@@ -62,7 +62,9 @@ func TestReference_defaultsAreTheDecoders(t *testing.T) {
 		t.Errorf("%d resources, want %d", got, want)
 	}
 	for _, p := range probes {
-		if got := c.Probe(p.Name); !reflect.DeepEqual(got, standardProbe()) {
+		want := standardProbe()
+		want.Enabled = !p.Starts
+		if got := c.Probe(p.Name); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %+v", p.Name, got)
 		}
 	}

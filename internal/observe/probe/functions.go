@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -234,7 +233,7 @@ func (f *functions) attachFile(path string) error {
 // that none need run. Points that fail are off alone; the error is for what makes
 // all of them impossible.
 func (f *functions) attach(e *executable, p *model.Process, running *target.Running) error {
-	program, err := f.host.Symbols.Lookup("/proc/self/fd/" + strconv.Itoa(int(running.File.Fd())))
+	program, err := f.host.Symbols.LookupFile(running.File, e.path)
 	if errors.Is(err, symbol.ErrNotGo) {
 		e.skipped = true
 		return nil

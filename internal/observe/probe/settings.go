@@ -28,6 +28,8 @@ type Settings struct {
 	// Launcher, if not 0, is the process whose children alone are observed when
 	// they start, until they end.
 	Launcher int32
+	// Joined, if not 0, is a process of which the rest of the start is observed.
+	Joined int32
 	// BPFFS is where the BPF file system is; empty means /sys/fs/bpf.
 	BPFFS string
 }

@@ -66,7 +66,8 @@ type Delta struct {
 	Change, MinChange time.Duration
 	// P is the probability of ranks as far apart as these between runs of one
 	// and the same program (Mann and Whitney's U, two-sided), not corrected for
-	// the number of comparisons; 1 when it was not computed.
+	// the number of comparisons; 1 when it was not computed, since there are too few
+	// runs or the change is too small to count.
 	P float64
 	// Significant says that this is a change and no chance: see [Compare].
 	Significant bool
@@ -197,7 +198,7 @@ func (r *sideRuns) side() Side {
 // failed reports whether all runs ended before main.main, and in failure.
 func (r *sideRuns) failed() bool {
 	for _, s := range r.all {
-		if s.Phase(Main) != nil || s.Exit == nil || s.Exit.Code == 0 {
+		if s.Phase(Main) != nil || !s.Exit.failed() {
 			return false
 		}
 	}

@@ -36,7 +36,10 @@ func judge(pairs []pair, g gate) []Delta {
 		if len(p.old) < minRuns || len(p.new) < minRuns || max(p.delta.Old.Median, p.delta.New.Median) < g.least {
 			continue
 		}
-		p.delta.P = rankTest(p.old, p.new)
+		// One that is too small anyway need not be tested, but is of the family.
+		if p.passes(g) {
+			p.delta.P = rankTest(p.old, p.new)
+		}
 		tested = append(tested, i)
 		probabilities = append(probabilities, p.delta.P)
 	}

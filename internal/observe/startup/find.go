@@ -10,19 +10,24 @@ import (
 
 // The names of the rules.
 const (
-	ruleDied       = "failed-before-main"
-	ruleThrottled  = "throttled-start"
-	ruleStarved    = "starved-start"
-	ruleSlowInit   = "slow-init-package"
-	ruleNetwork    = "init-does-network"
-	ruleFiles      = "init-does-file-io"
-	ruleLoader     = "slow-loader"
-	ruleWaits      = "waits-on-network"
-	ruleGoProxy    = "dead-goproxy"
-	ruleNSS        = "nss-lookup"
-	ruleQuota      = "gomaxprocs-above-quota"
-	ruleMajor      = "major-faults"
-	ruleGoDebug    = "godebug-set"
+	ruleDied      = "failed-before-main"
+	ruleThrottled = "throttled-start"
+	ruleStarved   = "starved-start"
+	ruleSlowInit  = "slow-init-package"
+	ruleNetwork   = "init-does-network"
+	ruleFiles     = "init-does-file-io"
+	ruleLoader    = "slow-loader"
+	ruleWaits     = "waits-on-network"
+	ruleGoProxy   = "dead-goproxy"
+	ruleNSS       = "nss-lookup"
+	ruleQuota     = "gomaxprocs-above-quota"
+	ruleMajor     = "major-faults"
+	ruleGoDebug   = "godebug-set"
+)
+
+// The shares of its way to main.main from which on a start is starved, and
+// throttled.
+const (
 	starvedShare   = 0.30
 	throttledShare = 0.05
 )
@@ -37,7 +42,7 @@ func Rules() []model.Rule {
 		{Name: ruleNetwork, Summary: "A package's init connected to something."},
 		{Name: ruleFiles, Summary: "A package's init opened more than 20 files."},
 		{Name: ruleLoader, Summary: "The dynamic loader took more than 5 ms, or more than 1 ms and read from the disk."},
-		{Name: ruleWaits, Summary: "The program waited for more than a second for a connection, or for an answer, before it listened."},
+		{Name: ruleWaits, Summary: "The program waited for more than a second for a connection, for an answer, or between attempts to connect, before it listened."},
 		{Name: ruleGoProxy, Summary: "A go command found its GOPROXY refusing connections, or not answering for 5 s."},
 		{Name: ruleNSS, Summary: "The C library looked up a user, a group or a host name before the program listened."},
 		{Name: ruleQuota, Summary: "GOMAXPROCS is larger than the CPU quota allows for."},
@@ -60,6 +65,7 @@ type finder struct {
 	ready     time.Duration // the first listen, or negative
 	starved   bool
 	throttled bool
+	lastCall  time.Duration // when the last known system call began
 	found     []judged
 }
 
@@ -74,12 +80,16 @@ func Find(s *Start) []model.Finding {
 	if p := s.Phase(FirstListen); p != nil {
 		f.ready = max(0, p.Begin)
 	}
+	for _, c := range s.calls(func(*Call) bool { return true }) {
+		f.lastCall = max(f.lastCall, c.Begin)
+	}
 	f.machine() // first: the others ask whether the machine was to blame
 	f.died()
 	f.packages()
 	f.loader()
-	f.network()
-	f.goProxy()
+	if !f.goProxy() {
+		f.network()
+	}
 	f.nss()
 	f.settings()
 	f.majorFaults()
@@ -109,11 +119,15 @@ type placed struct {
 // that both a package and its phase list is the package's.
 func (s *Start) calls(choose func(*Call) bool) []placed {
 	var all []placed
+	taken := make(map[Call]bool)
 	collect := func(u *Usage, where string, isPackage bool) {
 		for i := range u.Calls {
-			if c := &u.Calls[i]; choose(c) && !slices.ContainsFunc(all, func(p placed) bool { return *p.Call == *c && p.isPackage && !isPackage }) {
-				all = append(all, placed{c, where, u, isPackage})
+			c := &u.Calls[i]
+			if !choose(c) || !isPackage && taken[*c] {
+				continue
 			}
+			taken[*c] = isPackage || taken[*c]
+			all = append(all, placed{c, where, u, isPackage})
 		}
 	}
 	for i := range s.Packages {

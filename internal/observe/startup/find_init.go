@@ -26,7 +26,7 @@ func (f *finder) packages() {
 	for i := range f.Packages {
 		p := &f.Packages[i]
 		f.slowPackage(p)
-		f.packageConnects(p)
+		f.packageConnects(p, f.elsewhere(p))
 		f.packageOpens(p)
 	}
 }
@@ -68,23 +68,51 @@ func (f *finder) slowPackage(p *Package) {
 	f.add(ruleSlowInit, model.SeverityWarn, own, evidence, remedy)
 }
 
-func (f *finder) packageConnects(p *Package) {
+// elsewhere returns the system calls that other threads made while the init of a
+// package ran: they are told of the phase.
+func (f *finder) elsewhere(p *Package) []*Call {
+	phase := f.Phase(PackageInits)
+	if phase == nil {
+		return nil
+	}
+	var calls []*Call
+	for i := range phase.Calls {
+		if c := &phase.Calls[i]; c.Begin >= p.Begin && c.Begin < p.End() {
+			calls = append(calls, c)
+		}
+	}
+	return calls
+}
+
+func (f *finder) packageConnects(p *Package, elsewhere []*Call) {
 	n, total := 0, time.Duration(0)
 	var first *Call
-	for i := range p.Calls {
-		// That is a look-up: see nss.
-		if c := &p.Calls[i]; c.Name == "connect" && !isNSCD(c) {
-			n++
-			total += c.Duration
-			if first == nil || c.Begin < first.Begin {
-				first = c
-			}
+	own := false
+	consider := func(c *Call, isOwn bool) {
+		// The name service cache is a look-up: see nss.
+		if c.Name != "connect" || isNSCD(c) {
+			return
 		}
+		n++
+		total += c.Duration
+		if first == nil || c.Begin < first.Begin {
+			first, own = c, isOwn
+		}
+	}
+	for i := range p.Calls {
+		consider(&p.Calls[i], true)
+	}
+	for _, c := range elsewhere {
+		consider(c, false)
 	}
 	if n == 0 {
 		return
 	}
-	evidence := fmt.Sprintf("the init of %s connects to %s%s", p.Name, orSomething(first.Operand), outcome(first))
+	who := "the init of " + p.Name
+	if !own {
+		who = "during " + who + " another thread"
+	}
+	evidence := fmt.Sprintf("%s connects to %s%s", who, orSomething(first.Operand), outcome(first))
 	if n > 1 {
 		evidence += fmt.Sprintf(", the first of %d connects", n)
 	}
@@ -113,7 +141,7 @@ func (f *finder) packageOpens(p *Package) {
 	if n <= manyOpens {
 		return
 	}
-	evidence := fmt.Sprintf("the init of %s opens %d files", p.Name, n)
+	evidence := fmt.Sprintf("the init of %s opens at least %d files", p.Name, n)
 	if failed > 0 {
 		evidence += fmt.Sprintf(" (%d could not be opened)", failed)
 	}

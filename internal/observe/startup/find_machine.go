@@ -51,21 +51,31 @@ func (f *finder) machine() {
 // died finds that the process failed before main.main, which is seen if its start
 // was seen from the beginning on.
 func (f *finder) died() {
-	if f.Exit == nil || f.Exit.Code == 0 || f.Phase(Main) != nil || f.toMain.Duration == 0 || f.Lost > 0 {
+	if !f.Exit.failed() || f.Phase(Main) != nil || f.toMain.Duration == 0 || f.Lost > 0 {
 		return
 	}
 	where := "the runtime"
+	for i := range f.Phases {
+		if p := &f.Phases[i]; p.Duration > 0 {
+			where = p.Name
+		}
+	}
 	if n := len(f.Packages); n > 0 {
 		where = "the init of " + f.Packages[n-1].Name
-	} else if n := len(f.Phases); n > 0 {
-		where = f.Phases[n-1].Name
 	}
 	how := fmt.Sprintf("exit status %d", f.Exit.Code)
 	if f.Exit.Signal != 0 {
 		how = fmt.Sprintf("signal %d", f.Exit.Signal)
 	}
-	f.add(ruleDied, model.SeverityError, f.Duration, fmt.Sprintf("ended by %s in %s, %s after exec", how, where, short(f.toMain.Duration)),
+	f.add(ruleDied, model.SeverityError, f.Duration, fmt.Sprintf("it ended with %s in %s, %s after exec", how, where, short(f.toMain.Duration)),
 		"Read what the program wrote to standard error. Return errors from main instead of ending the process in init.")
+}
+
+// failed reports whether a process ended by its own fault: not in success, and
+// not because somebody asked it to.
+func (e *Exit) failed() bool {
+	const hangUp, interrupt, terminate = 1, 2, 15
+	return e != nil && (e.Code != 0 || e.Signal != 0) && e.Signal != hangUp && e.Signal != interrupt && e.Signal != terminate
 }
 
 // settings finds GODEBUG and GOMAXPROCS.

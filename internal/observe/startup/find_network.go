@@ -20,6 +20,9 @@ const (
 	// soonAfter is within which time of its connect a command fails that was
 	// refused.
 	soonAfter = time.Second
+	// manyAttempts is from how many connects to one address on they are attempts,
+	// between which the program waits.
+	manyAttempts = 3
 	// slowLookup is from when on look-ups of the C library are worth a warning.
 	slowLookup = 5 * time.Millisecond
 )
@@ -49,39 +52,87 @@ func outcome(c *Call) string {
 	return ""
 }
 
-// network finds the longest wait for a connection, or after one was begun.
+// network finds the longest wait for a connection, after one was begun, or
+// between attempts.
 func (f *finder) network() {
-	connects := f.calls(func(c *Call) bool { return c.Name == "connect" && !isNSCD(c) })
+	connects := f.calls(func(c *Call) bool {
+		return c.Name == "connect" && !isNSCD(c) && (f.ready < 0 || c.Begin < f.ready)
+	})
 	var longest placed
-	wait := longWait
+	wait, how := longWait, ""
 	for i, c := range connects {
-		if f.ready >= 0 && c.Begin >= f.ready {
-			break
-		}
 		next := time.Duration(math.MaxInt64)
 		if i+1 < len(connects) {
 			next = connects[i+1].Begin
 		}
 		if w := f.waited(&c, next); w > wait {
 			longest, wait = c, w
+			how = fmt.Sprintf("waited %s after %s connected to %s%s", short(w), c.where, orSomething(c.Operand), outcome(c.Call))
 		}
+	}
+	if a := mostAttempts(connects); a.idle() > wait {
+		longest, wait = a.first, a.idle()
+		how = fmt.Sprintf("%s connected %d times within %s to %s%s, and did little else", longest.where, a.n, short(a.span()), orSomething(longest.Operand), outcome(longest.Call))
 	}
 	if longest.Call == nil {
 		return
 	}
-	evidence := fmt.Sprintf("waited %s after %s connected to %s%s, %s after exec", short(wait), longest.where, orSomething(longest.Operand), outcome(longest.Call), short(longest.Begin))
-	if f.ready >= 0 {
-		evidence += fmt.Sprintf("; it listens after %s", short(f.ready))
-	} else {
-		evidence += "; it has not listened"
+	severity, listens := model.SeverityWarn, "; it listens after "+short(f.ready)
+	if f.ready < 0 {
+		// It may be a program that never does, and has nothing to do.
+		severity, listens = model.SeverityInfo, "; it has not listened"
 	}
-	f.add(ruleWaits, model.SeverityWarn, wait, evidence,
+	f.add(ruleWaits, severity, wait, fmt.Sprintf("%s, %s after exec%s", how, short(longest.Begin), listens),
 		"Listen first and say not ready until the other side is there, or connect next to other work; give each connect and each request a timeout, and look at that address.")
 }
 
-// waited returns for how long the program waited for a connect: as long as it
-// took, or, of one that goes on by itself, until something else happened, as far
-// as no CPU was used and none was waited for.
+// attempts are connects to one address that failed at once, or went on by
+// themselves: of one that does not block it is not known how it ended.
+type attempts struct {
+	first placed
+	last  time.Duration // when the last began
+	n     int
+}
+
+func (a *attempts) span() time.Duration {
+	if a.n < manyAttempts {
+		return 0
+	}
+	return a.last - a.first.Begin
+}
+
+// idle is how much of it was waiting, at least.
+func (a *attempts) idle() time.Duration {
+	if a.n < manyAttempts {
+		return 0
+	}
+	return a.span() - a.first.in.CPU - a.first.in.RunDelay
+}
+
+// mostAttempts returns the attempts at one address that went on for longest.
+func mostAttempts(connects []placed) (most attempts) {
+	byAddress := make(map[string]attempts)
+	for _, c := range connects {
+		if c.Operand == "" || c.Result >= 0 {
+			continue
+		}
+		a := byAddress[c.Operand]
+		if a.n == 0 {
+			a.first = c
+		}
+		a.n++
+		a.last = c.Begin
+		byAddress[c.Operand] = a
+		if a.span() > most.span() {
+			most = a
+		}
+	}
+	return most
+}
+
+// waited returns for how long the program waited for a connect, at least: as long
+// as that took, or, of one that goes on by itself, until something else happened,
+// without all time on a CPU or ready for one.
 func (f *finder) waited(c *placed, next time.Duration) time.Duration {
 	after := c.Begin + c.Duration
 	if c.Duration > longWait {
@@ -90,53 +141,52 @@ func (f *finder) waited(c *placed, next time.Duration) time.Duration {
 	if c.Result != inProgress && !isDNS(c.Operand) {
 		return 0
 	}
+	if f.ready < 0 && !c.isPackage && f.lastCall > after+soonAfter {
+		// It never listens, and went on: a program that works.
+		return 0
+	}
 	until := min(next, c.in.End())
 	if f.ready > after {
 		until = min(until, f.ready)
 	}
-	idle := min(until-after, c.in.Duration-c.in.CPU-c.in.RunDelay-min(c.in.Throttled, c.in.Duration))
-	if f.ready < 0 && !c.isPackage && !f.quietAfter(after) {
-		// It never listens, and went on: a program that works.
-		return 0
-	}
-	return max(0, idle)
+	return max(0, until-after-c.in.CPU-c.in.RunDelay)
 }
 
-// quietAfter reports whether nothing is known to have happened after a time.
-func (f *finder) quietAfter(at time.Duration) bool {
-	return len(f.calls(func(c *Call) bool { return c.Begin >= at })) == 0
-}
-
-// goProxy finds that a go command cannot reach its proxy.
-func (f *finder) goProxy() {
-	if !f.isGoCommand() || len(f.Facts.GoProxy) == 0 {
-		return
+// goProxy finds that a go command cannot reach its proxy, and reports whether it
+// did.
+func (f *finder) goProxy() bool {
+	if !f.isGoCommand() {
+		return false
 	}
 	connects := f.calls(func(c *Call) bool { return c.Name == "connect" && f.isProxy(c.Operand) })
 	if len(connects) == 0 {
-		return
+		return false
 	}
-	const remedy = "Start the proxy, or set GOPROXY to one that answers, to direct, or to off with all modules in the cache (go mod download, -mod=vendor)."
-	severity := model.SeverityWarn
-	failed := f.Exit != nil && f.Exit.Code != 0
+	severity, failed := model.SeverityWarn, f.Exit.failed()
 	if failed {
 		severity = model.SeverityError
 	}
 	last := connects[len(connects)-1]
-	end := last.Begin + last.Duration
-	count := ""
+	to, end := "the GOPROXY "+last.Operand, last.Begin+last.Duration
 	if n := len(connects); n > 1 {
-		count = fmt.Sprintf(" (%d connects)", n)
+		to += fmt.Sprintf(" (%d connects)", n)
 	}
-	after := f.Duration - end
+	after := max(0, f.Duration-end)
+	quiet := f.Duration - max(end, f.lastCall)
+	evidence := ""
 	switch {
 	case last.Result < 0 && last.Result != inProgress:
-		f.add(ruleGoProxy, severity, last.Duration, fmt.Sprintf("connecting to the GOPROXY %s failed%s%s, %s after exec", last.Operand, outcome(last.Call), count, short(last.Begin)), remedy)
+		evidence = fmt.Sprintf("connecting to %s failed%s, %s after exec", to, outcome(last.Call), short(last.Begin))
 	case failed && last.Result == inProgress && after <= soonAfter:
-		f.add(ruleGoProxy, severity, after, fmt.Sprintf("the command failed %s after it connected to the GOPROXY %s%s: it was refused, or nothing useful came", short(max(0, after)), last.Operand, count), remedy)
-	case after >= silence && f.quietAfter(end):
-		f.add(ruleGoProxy, severity, after, fmt.Sprintf("nothing happened for %s after it connected to the GOPROXY %s%s: the proxy is silent", short(after), last.Operand, count), remedy)
+		evidence = fmt.Sprintf("the command failed %s after it connected to %s: that refused, or had no useful answer", short(after), to)
+	case quiet >= silence && last.in.CPU < quiet/2:
+		evidence = fmt.Sprintf("nothing happened for %s after it connected to %s: the proxy is silent", short(quiet), to)
+	default:
+		return false
 	}
+	f.add(ruleGoProxy, severity, after, evidence,
+		"Start the proxy, or set GOPROXY to one that answers, to direct, or to off with all modules in the cache (go mod download) or vendored.")
+	return true
 }
 
 func (f *finder) isGoCommand() bool {
@@ -206,8 +256,15 @@ func (f *finder) nss() {
 	if took >= slowLookup && !f.starved && !f.throttled {
 		severity = model.SeverityWarn
 	}
-	f.add(ruleNSS, severity, took,
-		fmt.Sprintf("%s asks the C library's name service: %s %s at %s after exec, %d such calls over %s", first.where, first.Name, clipped(first.Operand), short(first.Begin), len(calls), short(took)),
+	evidence := first.where + " asks the C library's name service"
+	if !certain {
+		evidence = "the C library is linked in, and " + first.where + " reads what its name service is configured by"
+	}
+	evidence += fmt.Sprintf(": %s %s at %s after exec", first.Name, clipped(first.Operand), short(first.Begin))
+	if n := len(calls); n > 1 {
+		evidence += fmt.Sprintf(", %d such calls over %s", n, short(took))
+	}
+	f.add(ruleNSS, severity, took, evidence,
 		"Build with -tags netgo,osusergo, or CGO_ENABLED=0: Go then looks users and hosts up by itself, without loading modules of the C library.")
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"sync"
 	"syscall"
 
@@ -81,6 +82,21 @@ func (c *Cache) Lookup(path string) (*Program, error) {
 		return nil, err
 	}
 	defer f.Close()
+	return c.lookup(f, path)
+}
+
+// LookupFile is Lookup for a file that is open, which name tells in errors. The
+// file stays the caller's.
+func (c *Cache) LookupFile(file *os.File, name string) (*Program, error) {
+	f, err := openFile("/proc/self/fd/" + strconv.Itoa(int(file.Fd())))
+	if err != nil {
+		return nil, fmt.Errorf("symbols of %s: %w", name, err)
+	}
+	defer f.Close()
+	return c.lookup(f, name)
+}
+
+func (c *Cache) lookup(f *os.File, path string) (*Program, error) {
 	id, err := identify(f)
 	if err != nil {
 		return nil, err

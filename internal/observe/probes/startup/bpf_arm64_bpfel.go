@@ -68,6 +68,7 @@ const (
 	bpfRecordKindRECORD_RESPONSE bpfRecordKind = 6
 	bpfRecordKindRECORD_EXIT     bpfRecordKind = 7
 	bpfRecordKindRECORD_REPLACED bpfRecordKind = 8
+	bpfRecordKindRECORD_JOINED   bpfRecordKind = 9
 )
 
 type bpfStartupRecord struct {
@@ -113,6 +114,7 @@ const (
 	bpfProgStartupSwitch    = "startup_switch"
 	bpfProgStartupSysEnter  = "startup_sys_enter"
 	bpfProgStartupSysExit   = "startup_sys_exit"
+	bpfVarJoined            = "joined"
 	bpfVarLauncher          = "launcher"
 	bpfVarLost              = "lost"
 	bpfVarLostRecords       = "lost_records"
@@ -198,6 +200,7 @@ type bpfMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type bpfVariableSpecs struct {
+	Joined            *ebpf.VariableSpec `ebpf:"joined"`
 	Launcher          *ebpf.VariableSpec `ebpf:"launcher"`
 	Lost              *ebpf.VariableSpec `ebpf:"lost"`
 	LostRecords       *ebpf.VariableSpec `ebpf:"lost_records"`
@@ -258,6 +261,7 @@ func (m *bpfMaps) Close() error {
 //
 // It can be passed to loadBpfObjects or ebpf.CollectionSpec.LoadAndAssign.
 type bpfVariables struct {
+	Joined            *ebpf.Variable `ebpf:"joined"`
 	Launcher          *ebpf.Variable `ebpf:"launcher"`
 	Lost              *ebpf.Variable `ebpf:"lost"`
 	LostRecords       *ebpf.Variable `ebpf:"lost_records"`

@@ -19,6 +19,8 @@ const (
 	giveUpAfter = time.Minute
 	// maxStarts bounds the starts that go on at the same time.
 	maxStarts = 1024
+	// maxHeld bounds the events of one start that wait for its end.
+	maxHeld = 4096
 )
 
 var errRecord = errors.New("startup record: of a start whose begin was not seen")
@@ -52,6 +54,7 @@ type start struct {
 	// init of a package. Their names are empty for none.
 	phase, part, pkg interval
 	sawMain          bool
+	joined           bool // it has started before
 	inits            bool // of packages other than the runtime's own
 	listens          bool
 	accepted         bpfStartupRecord
@@ -59,6 +62,7 @@ type start struct {
 	lost             uint64
 	bound            map[uint32]string // what sockets were bound to
 	unseen           []string
+	held             []*model.Event
 }
 
 // interval is a phase or an init that goes on.
@@ -75,8 +79,12 @@ func (d *decoder) Decode(record []byte, emit func(*model.Event)) error {
 		return err
 	}
 	kind := bpfRecordKind(r.Kind)
-	if kind == bpfRecordKindRECORD_EXEC {
+	switch kind {
+	case bpfRecordKindRECORD_EXEC:
 		d.begin(r, emit)
+		return nil
+	case bpfRecordKindRECORD_JOINED:
+		d.join(r)
 		return nil
 	}
 	s := d.starts[r.Tgid]
@@ -107,8 +115,33 @@ func (d *decoder) Decode(record []byte, emit func(*model.Event)) error {
 
 // begin begins a start.
 func (d *decoder) begin(r *bpfStartupRecord, emit func(*model.Event)) {
-	if len(d.starts) >= maxStarts {
+	s := d.add(r)
+	if s == nil {
 		return
+	}
+	if r.Value != 0 && r.Value < r.Time {
+		e := d.new(s, startup.KindPhase, startup.KernelExec)
+		d.place(s, e, r.Value, r.Time)
+		e.SpanID = d.span()
+		d.send(s, e, emit)
+	}
+	d.open(s, &s.phase, startup.KindPhase, startup.Loader, "", r)
+}
+
+// join begins with a process that has started before: its zero is when it was
+// forked.
+func (d *decoder) join(r *bpfStartupRecord) {
+	s := d.add(r)
+	if s == nil {
+		return
+	}
+	s.exec, s.sawMain, s.joined = r.Start, true, true
+}
+
+// add adds a start, nil when there are too many.
+func (d *decoder) add(r *bpfStartupRecord) *start {
+	if len(d.starts) >= maxStarts {
+		return nil
 	}
 	id := model.ProcessID{PID: int32(r.Tgid), Start: target.Ticks(r.Start)}
 	s := &start{exec: r.Time, last: *r, process: &model.Process{ID: id}, throttles: r.Throttles, lost: d.lost, bound: make(map[uint32]string)}
@@ -117,13 +150,7 @@ func (d *decoder) begin(r *bpfStartupRecord, emit func(*model.Event)) {
 	}
 	s.trace, s.root = d.host.NewIDs()
 	d.starts[r.Tgid] = s
-	if r.Value != 0 && r.Value < r.Time {
-		e := d.new(s, startup.KindPhase, startup.KernelExec)
-		d.place(s, e, r.Value, r.Time)
-		e.SpanID = d.span()
-		emit(e)
-	}
-	d.open(s, &s.phase, startup.KindPhase, startup.Loader, "", r)
+	return s
 }
 
 // span returns a fresh span id.
@@ -149,7 +176,7 @@ func (d *decoder) close(s *start, i *interval, r *bpfStartupRecord, emit func(*m
 		e.Values[fieldWithin] = model.StringValue(i.within)
 	}
 	d.use(e, &i.begin, r, i.name == startup.Main)
-	emit(e)
+	d.send(s, e, emit)
 	for _, c := range i.calls.kept() {
 		e := d.new(s, startup.KindSyscall, c.name)
 		e.ParentSpanID = i.span
@@ -159,7 +186,7 @@ func (d *decoder) close(s *start, i *interval, r *bpfStartupRecord, emit func(*m
 			e.Values[fieldOperand] = model.StringValue(c.operand)
 		}
 		e.Values[fieldResult] = model.IntValue(c.result)
-		emit(e)
+		d.send(s, e, emit)
 	}
 	*i = interval{}
 }
@@ -183,7 +210,7 @@ func (d *decoder) instant(s *start, r *bpfStartupRecord, name, address string, e
 	if address != "" {
 		e.Values[fieldAddress] = model.StringValue(address)
 	}
-	emit(e)
+	d.send(s, e, emit)
 }
 
 // point is a point of the runtime that a start passes.
@@ -312,7 +339,7 @@ func (d *decoder) respond(s *start, r *bpfStartupRecord, emit func(*model.Event)
 	d.place(s, e, s.accepted.Time, r.Time)
 	d.use(e, &s.accepted, r, true)
 	e.SpanID = d.span()
-	emit(e)
+	d.send(s, e, emit)
 }
 
 // end ends a start and emits it.
@@ -333,6 +360,9 @@ func (d *decoder) end(s *start, r *bpfStartupRecord, ended startup.Ended, emit f
 	}
 	d.describe(s, v)
 	v[fieldChildren], v[fieldThreads] = model.IntValue(int64(r.Children)), model.IntValue(int64(r.Threads))
+	if s.joined {
+		v[fieldChildren], v[fieldThreads] = model.Value{}, model.Value{}
+	}
 	v[fieldThrottles] = model.IntValue(int64(r.Throttles - s.throttles))
 	if r.Quota > 0 {
 		v[fieldQuota] = model.IntValue(int64(r.Quota))
@@ -340,9 +370,29 @@ func (d *decoder) end(s *start, r *bpfStartupRecord, ended startup.Ended, emit f
 	if lost := d.lost - s.lost; lost > 0 {
 		v[fieldLost] = model.IntValue(int64(lost))
 	}
-	emit(e)
 	delete(d.starts, r.Tgid)
+	// A command that has done its work is no service that starts.
+	if d.untilListen() && ended == startup.EndedExit && r.Value == 0 {
+		return
+	}
+	root := e.Clone()
+	for _, part := range s.held {
+		emit(part)
+	}
+	emit(root)
 }
+
+// send emits a part of a start. Where all programs are observed it waits until it
+// is known whether the program is a service.
+func (d *decoder) send(s *start, e *model.Event, emit func(*model.Event)) {
+	switch {
+	case !d.untilListen():
+		emit(e)
+	case len(s.held) < maxHeld:
+		s.held = append(s.held, e.Clone())
+	}
+}
+
 
 // describe says which program it is.
 func (d *decoder) describe(s *start, v []model.Value) {

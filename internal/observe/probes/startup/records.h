@@ -44,6 +44,8 @@ enum record_kind {
 	RECORD_EXIT = 7,
 	/* It has executed another program. */
 	RECORD_REPLACED = 8,
+	/* The process was there before, and is observed from now on. */
+	RECORD_JOINED = 9,
 };
 
 /* counters are how far a thread is, or a process with all its threads. They only

@@ -208,6 +208,14 @@ func TestServer(t *testing.T) {
 func TestWithoutDetailAStartEndsWhereTheProgramListens(t *testing.T) {
 	path := victim(t)
 	o := observe(t, false, path)
+	// Commands that do their work and end are no services; those that fail may be.
+	if err := exec.Command(path).Run(); err != nil {
+		t.Fatal(err)
+	}
+	_ = exec.Command(path, "status").Run()
+	if s := o.next(); s.Exit == nil || s.Exit.Code != 7 {
+		t.Errorf("exit %+v, want that of the command that failed", s.Exit)
+	}
 	v := testutil.StartTarget(t, path, "serve")
 	address := v.WaitLine("")
 	s := o.next()

@@ -34,6 +34,9 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* launcher is the process whose children alone are observed, 0 for all. */
 u64 launcher = 0;
+/* joined is a process that is observed although it has started before, 0 for
+ * none. */
+u64 joined = 0;
 /* until_listen ends a start when the program listens. */
 u64 until_listen = 1;
 /* slow_syscall is how many ns a system call must take to be named. */
@@ -225,7 +228,7 @@ static __always_inline void begin_thread(struct task_struct *task, u64 on_since,
 }
 
 /* begin begins the start of the current process, which executed x. */
-static __always_inline struct process *begin(u32 id, struct executed *x)
+static __always_inline struct process *begin(u32 id, struct executed *x, u8 kind)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct process fresh = {}, *p;
@@ -249,7 +252,7 @@ static __always_inline struct process *begin(u32 id, struct executed *x)
 	e = reserve();
 	if (!e)
 		return p;
-	fill(e, RECORD_EXEC, id, p, t);
+	fill(e, kind, id, p, t);
 	e->time = x->time;
 	e->value = x->began;
 	/* The counters are those of when it was executed. */
@@ -296,7 +299,7 @@ int startup_point(struct pt_regs *ctx)
 	if (!p && point == POINT_ENTRY && !launcher && id != observer) {
 		x = bpf_map_lookup_elem(&executions, &id);
 		if (x)
-			p = begin(id, x);
+			p = begin(id, x, RECORD_EXEC);
 	}
 	if (!p)
 		return 0;
@@ -324,6 +327,7 @@ int BPF_PROG(startup_exec, struct task_struct *task, int old_pid, struct linux_b
 {
 	u32 id = task->tgid;
 	struct process *p = own_process(id);
+	struct process *parent = own_process(BPF_CORE_READ(task, real_parent, tgid));
 	u64 *began = 0;
 	struct executed x = {
 		.time = bpf_ktime_get_boot_ns(),
@@ -332,6 +336,8 @@ int BPF_PROG(startup_exec, struct task_struct *task, int old_pid, struct linux_b
 		.major_faults = task->maj_flt,
 	};
 
+	if (parent && !p)
+		__sync_fetch_and_add(&parent->children, 1);
 	if (p) {
 		tell(RECORD_REPLACED, id, p, 0);
 		forget(id);
@@ -341,7 +347,7 @@ int BPF_PROG(startup_exec, struct task_struct *task, int old_pid, struct linux_b
 		if (!began)
 			return 0;
 		x.began = *began;
-		begin(id, &x);
+		begin(id, &x, RECORD_EXEC);
 		return 0;
 	}
 	bpf_map_update_elem(&executions, &id, &x, BPF_ANY);
@@ -359,10 +365,8 @@ int BPF_PROG(startup_fork, struct task_struct *parent, struct task_struct *child
 		bpf_map_update_elem(&launched, &new, &none, BPF_ANY);
 	if (!p)
 		return 0;
-	if (new != id) {
-		__sync_fetch_and_add(&p->children, 1);
-		return 0;
-	}
+	if (new != id)
+		return 0; /* it counts once it executes something */
 	__sync_fetch_and_add(&p->threads, 1);
 	begin_thread(child, 0, bpf_ktime_get_boot_ns());
 	return 0;
@@ -595,6 +599,25 @@ static __always_inline void note_connection(u32 id, struct process *p, struct th
 	}
 }
 
+/* join begins to look at a process, and at each of its threads, when it makes a
+ * system call. */
+static __always_inline struct process *join(u32 id, struct process *p)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct executed x = {
+		.time = bpf_ktime_get_boot_ns(),
+		.run_delay = task->sched_info.run_delay,
+		.minor_faults = task->min_flt,
+		.major_faults = task->maj_flt,
+	};
+
+	if (!p)
+		return begin(id, &x, RECORD_JOINED);
+	if (!own_thread())
+		begin_thread(task, x.time, 0);
+	return p;
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(startup_sys_exit, struct pt_regs *regs, long result)
 {
@@ -603,6 +626,8 @@ int BPF_PROG(startup_sys_exit, struct pt_regs *regs, long result)
 	struct thread *t;
 	u64 took;
 
+	if (joined && id == joined)
+		p = join(id, p);
 	if (!p)
 		return 0;
 	t = own_thread();

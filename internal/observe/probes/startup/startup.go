@@ -70,8 +70,9 @@ func points() []probe.FunctionPoint {
 
 // tune translates settings for the programs.
 func tune(s probe.Settings) map[string]uint64 {
-	if s.Launcher == 0 {
-		return map[string]uint64{"launcher": 0, "until_listen": 1}
+	variables := map[string]uint64{"launcher": uint64(s.Launcher), "joined": uint64(s.Joined), "until_listen": 1}
+	if s.Launcher != 0 || s.Joined != 0 {
+		variables["until_listen"] = 0
 	}
-	return map[string]uint64{"launcher": uint64(s.Launcher), "until_listen": 0}
+	return variables
 }
