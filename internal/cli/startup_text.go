@@ -137,6 +137,12 @@ func startCircumstances(v *v1.Startup) []string {
 func startEnding(v *v1.Startup) string {
 	after := " after " + shortDuration(time.Duration(v.DurationNS))
 	switch startup.Ended(v.Ended) {
+	case startup.EndedMain:
+		return "observed until main.main"
+	case startup.EndedListen:
+		return "observed until it listened"
+	case startup.EndedAccept:
+		return "observed until its first connection"
 	case startup.EndedResponse:
 		return "observed until its first response"
 	case startup.EndedTimeout:

@@ -80,7 +80,9 @@ func TestLoad_readsProbes(t *testing.T) {
 		{"off", "  enabled: false\n", changed(func(p *ProbeConfig) { p.Enabled = false })},
 		{"on, in capitals", "  enabled: TRUE\n", standardProbe()},
 		{"targets", "  targets:\n    services: [shop, 'cart']\n    exclude: [\"billing\"]\n",
-			changed(func(p *ProbeConfig) { p.Targets = Targets{Services: []string{"shop", "cart"}, Exclude: []string{"billing"}} })},
+			changed(func(p *ProbeConfig) {
+				p.Targets = Targets{Services: []string{"shop", "cart"}, Exclude: []string{"billing"}}
+			})},
 		{"no sampling at all is not the default", "  sampling: {perSecond: 0, failedPerSecond: 0}\n",
 			changed(func(p *ProbeConfig) { p.Sampling.PerSecond, p.Sampling.FailedPerSecond = 0, 0 })},
 		{"sampling", "  sampling:\n    perSecond: 1\n    failedPerSecond: 100000\n    slow: 1m30s\n",

@@ -20,6 +20,9 @@ type StartupOptions struct {
 // StartView is the page of one start, with the runs that it is of.
 type StartView struct {
 	Command string
+	// Back leads to the list of starts and ServiceHref to the service; they are
+	// empty in a file.
+	Back, Service, ServiceHref string
 	// Began is when it was executed; Outcome how the observation ended.
 	Began   when
 	Outcome Outcome
@@ -49,12 +52,8 @@ func RenderStartup(v *v1.StartupRuns, o StartupOptions) ([]byte, error) {
 		return nil, err
 	}
 	s := &server{version: o.Version, now: func() time.Time { return o.Now }, assets: a, views: views, policy: policy(a.early())}
-	if _, ok := views["startup"]; !ok {
-		start, err := parseView(a, "startup")
-		if err != nil {
-			return nil, err
-		}
-		views["startup"] = start
+	if err := addStartupViews(a, views); err != nil {
+		return nil, err
 	}
 	view := newStartView(v.Middle(), o.Now)
 	if len(v.Runs) > 1 {
@@ -144,7 +143,7 @@ func startOutcome(v *v1.Startup) Outcome {
 	case v.Ended == "interrupted":
 		return Outcome{"neutral", "stop", "interrupted", "The observation was ended early."}
 	}
-	return Outcome{"neutral", "run", visible(strings.ReplaceAll(v.Ended, "_", " ")), "This ended the observation."}
+	return Outcome{"neutral", "run", orWord(visible(strings.ReplaceAll(v.Ended, "_", " ")), unknown), "This ended the observation."}
 }
 
 func startFigures(v *v1.Startup) []Figure {

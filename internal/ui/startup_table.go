@@ -10,6 +10,21 @@ import (
 	"github.com/goshawk-io/goshawk/internal/observe/startup"
 )
 
+// addStartupViews adds the pages about starts to those that there are.
+func addStartupViews(a *assets, views map[string]*view) error {
+	for _, name := range []string{"startup", "startups"} {
+		if _, ok := views[name]; ok {
+			continue
+		}
+		v, err := parseView(a, name)
+		if err != nil {
+			return err
+		}
+		views[name] = v
+	}
+	return nil
+}
+
 // parseView parses one page with the components.
 func parseView(a *assets, name string) (*view, error) {
 	t := template.New(name).Funcs(functions(a))

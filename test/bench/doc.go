@@ -18,6 +18,11 @@
 // given by the flag -agent; its spans are counted by a receiver in here. A run
 // is repeated when the probes of others were on the server.
 //
+// Those of startup start real programs, which they build from the Go module
+// proxy or are given, alone and with goshawk startup, in turns. The truth about
+// packages is what the runtime itself traces with GODEBUG=inittrace=1; the CPU
+// time is what the kernel accounts to the program.
+//
 // It refuses to judge: targets and verdicts are written in docs/benchmarks.md.
 // A scenario prints how busy the machine was with other things, which decides
 // whether to believe it.

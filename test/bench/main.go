@@ -27,6 +27,10 @@ type bench struct {
 	webNames, peers    []string // agents, and the commands of those that are not known
 	nice               int
 	webCount           int
+
+	// Of the startup scenarios.
+	starts                 []string // name=command
+	startNames, startKinds string   // what is built when there are none
 }
 
 // scenario is one measurement, which prints Markdown.
@@ -55,6 +59,8 @@ func scenarios() []scenario {
 		{"http-exact", "a million requests, some aborted or panicking, beside what is counted", (*bench).webExact},
 		{"http-rate", "20,000 requests/s for 20 s", (*bench).webRate},
 		{"http-many", "50 services", (*bench).webMany},
+		{"startup-truth", "the packages of starts beside GODEBUG=inittrace=1", (*bench).startTruth},
+		{"startup-cost", "starts with and without goshawk startup", (*bench).startCost},
 	}
 }
 
@@ -81,6 +87,12 @@ func run() error {
 	})
 	flag.IntVar(&b.nice, "nice", 0, "nice level of servers, loads and agents of the http scenarios")
 	flag.IntVar(&b.webCount, "requests", 1_020_000, "requests of http-exact")
+	flag.Func("startup", "name=command of a program whose start is measured, instead of building some; may be repeated", func(text string) error {
+		b.starts = append(b.starts, text)
+		return nil
+	})
+	flag.StringVar(&b.startNames, "startup-programs", "go,nats-server,caddy,etcd,prometheus", "what the startup scenarios build")
+	flag.StringVar(&b.startKinds, "startup-kinds", "static,stripped,pie,cgo", "how: also trimmed, pie-stripped, cgo-external")
 	flag.Usage = usage
 	flag.Parse()
 	if os.Getuid() != 0 {
@@ -107,7 +119,7 @@ func (b *bench) chosen(names []string) error {
 	var errs []error
 	for _, s := range scenarios() {
 		group, _, _ := strings.Cut(s.name, "-")
-		wanted := len(names) == 0 && group != "http"
+		wanted := len(names) == 0 && group != "http" && group != "startup"
 		for _, name := range names {
 			wanted = wanted || name == s.name || name == group
 		}
@@ -123,9 +135,9 @@ func (b *bench) chosen(names []string) error {
 }
 
 func usage() {
-	fmt.Fprintln(os.Stderr, "usage: bench [flags] [scenario...]\n\nScenarios; without a name all but those of http, with the name http all of those:")
+	fmt.Fprintln(os.Stderr, "usage: bench [flags] [scenario...]\n\nScenarios; without a name all but those of http and startup, with the name of a group all of it:")
 	for _, s := range scenarios() {
-		fmt.Fprintf(os.Stderr, "  %-11s %s\n", s.name, s.what)
+		fmt.Fprintf(os.Stderr, "  %-13s %s\n", s.name, s.what)
 	}
 	fmt.Fprintln(os.Stderr, "\nFlags:")
 	flag.PrintDefaults()

@@ -18,8 +18,9 @@ type Startup struct {
 	// there.
 	Time       Time  `json:"time"`
 	DurationNS int64 `json:"duration_ns"`
-	// Ended says what ended the observation: "first_response", "exit", "exec",
-	// "timeout" or "interrupted".
+	// Ended says what ended the observation: "main", "first_listen",
+	// "first_accept", "first_response", "exit", "exec", "timeout" or
+	// "interrupted".
 	Ended string `json:"ended"`
 	// ExitCode is null as long as the process ran, and -1 when Signal ended it.
 	ExitCode *int `json:"exit_code"`

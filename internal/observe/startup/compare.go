@@ -35,6 +35,9 @@ type Comparison struct {
 	// side, 0 when too few are long enough to tell. A shift that most share says
 	// something about the machine or the build, and nothing about any of them.
 	Shift float64
+	// Machine is the part of Shift that the kernel's exec, which is no program's
+	// doing, has too: 1 for none, more when the new side's machine was slower.
+	Machine float64
 	// Notes are sentences about what a reader must know: another program, another
 	// Go version, runs left out, phases that only one side has.
 	Notes []string
@@ -131,14 +134,14 @@ func fewGate() gate { return gate{0.50, time.Millisecond} }
 // the range of the runs of either (of five and five runs of one distribution
 // that happens once in 30,000 times). With three or four runs the gap must be
 // three times the range, and the difference more than 50 % and 1 ms. What all
-// packages share (Shift) is not counted for any of them.
+// packages share (Shift) is not counted for any of them, and what the kernel's
+// exec shares with them (Machine) for no phase and not for the total.
 //
 // The verdict is NoVerdict when fewer than five runs of a side are left and
 // nothing is far apart; when the median shares of run delay differ by more than
 // 10 points of 100; when more than a quarter of a side's runs were throttled for
-// more than 5 % of their time; and when the kernel's exec and the packages have
-// all become slower or faster together by more than a quarter, which is another
-// machine, or another state of it. Else it is VerdictWorse when the total, a
+// more than 5 % of their time; and when Machine says that one side's was slower by
+// more than a quarter: another machine, or another state of it. Else it is VerdictWorse when the total, a
 // phase up to first_listen or a package is significantly slower. What comes
 // after main.main or the first listen, and kernel_exec, is compared and does not
 // weigh. It is also VerdictWorse when all new runs failed before main.main, and
@@ -153,9 +156,8 @@ func Compare(old, new []*Start) *Comparison {
 		c.Notes = differences(before.all[0], after.all[0], "of the old runs", "of the new ones")
 	}
 	c.Notes = append(append(c.Notes, before.notes()...), after.notes()...)
-	c.Total = compareTotals(before.whole, after.whole)
-	c.comparePhases(before, after)
 	c.comparePackages(before, after)
+	c.comparePhases(before, after)
 	c.judge(before, after)
 	return c
 }

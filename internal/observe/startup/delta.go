@@ -78,17 +78,15 @@ func (p *pair) apart(ranges time.Duration) bool {
 	return gap > ranges*max(old.Max-old.Min, new.Max-new.Min)
 }
 
-func compareTotals(old, new []*Start) Delta {
-	before, after := totals(old), totals(new)
-	return judge([]pair{newPair(&before, &after, 0)}, phaseGate())[0]
-}
-
 // comparePhases compares the phases that both sides have, and notes the others.
 func (c *Comparison) comparePhases(old, new *sideRuns) {
-	before := phaseSeries(old.whole)
+	before, news := phaseSeries(old.whole), phaseSeries(new.whole)
+	c.Machine = machineOf(c.Shift, before, news)
+	a, b := totals(old.whole), totals(new.whole)
+	c.Total = judge([]pair{newPair(&a, &b, c.Machine)}, phaseGate())[0]
 	var pairs []pair
 	matched := make(map[string]bool)
-	for _, after := range phaseSeries(new.whole) {
+	for _, after := range news {
 		if after.name == Sysmon || after.name == FirstAccept {
 			continue
 		}
@@ -98,10 +96,10 @@ func (c *Comparison) comparePhases(old, new *sideRuns) {
 			continue
 		}
 		matched[after.name] = true
-		p := newPair(&before[i], &after, 0)
+		p := newPair(&before[i], &after, c.Machine)
 		if after.name == FirstListen {
 			a, b := readies(old.whole), readies(new.whole)
-			p = newPair(&a, &b, 0)
+			p = newPair(&a, &b, c.Machine)
 		}
 		p.delta.Weighs = weighs(after.name)
 		pairs = append(pairs, p)
@@ -170,4 +168,26 @@ func shiftOf(before map[string]*series, news []series) float64 {
 		return 0
 	}
 	return medianOf(ratios)
+}
+
+// machineOf returns the part of a shift that the kernel's exec has too.
+func machineOf(shift float64, old, new []series) float64 {
+	kernel := func(all []series) float64 {
+		i := slices.IndexFunc(all, func(s series) bool { return s.name == KernelExec })
+		if i < 0 {
+			return 0
+		}
+		return float64(all[i].spread((*Usage).Own).Median)
+	}
+	before, after := kernel(old), kernel(new)
+	if before <= 0 || after <= 0 {
+		return 1
+	}
+	switch ratio := after / before; {
+	case ratio > 1 && shift > 1:
+		return min(ratio, shift)
+	case ratio < 1 && shift > 0 && shift < 1:
+		return max(ratio, shift)
+	}
+	return 1
 }

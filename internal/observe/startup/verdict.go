@@ -50,18 +50,8 @@ func (c *Comparison) incomparable() string {
 	if d := c.New.RunDelayShare - c.Old.RunDelayShare; max(d, -d) > maxDelayDiffers {
 		return fmt.Sprintf("the machine was not equally busy: the median run waited for a CPU for %s of its time on the old side and %s on the new one", percent(c.Old.RunDelayShare), percent(c.New.RunDelayShare))
 	}
-	return c.otherMachine()
-}
-
-// otherMachine says that even the kernel's part differs as the packages do.
-func (c *Comparison) otherMachine() string {
-	i := slices.IndexFunc(c.Phases, func(d Delta) bool { return d.Name == KernelExec })
-	if i < 0 || c.Shift == 0 || c.Phases[i].Old.Median <= 0 {
-		return ""
-	}
-	kernel := float64(c.Phases[i].New.Median) / float64(c.Phases[i].Old.Median)
-	if c.Shift > maxShift && kernel > maxShift || c.Shift < 1/maxShift && kernel < 1/maxShift {
-		return fmt.Sprintf("the machine differs: the kernel's exec takes %.2f times as long on the new side, and the packages take %.2f times as long", kernel, c.Shift)
+	if c.Machine > maxShift || c.Machine < 1/maxShift {
+		return fmt.Sprintf("the machine differs: packages take %.2f times as long on the new side, and what the kernel does to execute the program at least %.2f times", c.Shift, c.Machine)
 	}
 	return ""
 }

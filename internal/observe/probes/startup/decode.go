@@ -393,7 +393,6 @@ func (d *decoder) send(s *start, e *model.Event, emit func(*model.Event)) {
 	}
 }
 
-
 // describe says which program it is.
 func (d *decoder) describe(s *start, v []model.Value) {
 	p := s.process

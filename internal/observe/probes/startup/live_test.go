@@ -50,6 +50,21 @@ func newIDs() (trace model.TraceID, span model.SpanID) {
 // all processes.
 func observe(t *testing.T, detail bool, paths ...string) *observer {
 	t.Helper()
+	options := probe.Options{Detail: detail}
+	if detail {
+		options.Settings.Launcher = int32(os.Getpid())
+	}
+	return observeWith(t, options, paths...)
+}
+
+// join observes a process that runs.
+func join(t *testing.T, pid int) *observer {
+	t.Helper()
+	return observeWith(t, probe.Options{Detail: true, Settings: probe.Settings{Joined: int32(pid)}})
+}
+
+func observeWith(t *testing.T, options probe.Options, paths ...string) *observer {
+	t.Helper()
 	testutil.RequireBPF(t)
 	testutil.RequireArch(t, "points are found on amd64 only", "amd64")
 	clock := new(platform.BootClock)
@@ -58,10 +73,7 @@ func observe(t *testing.T, detail bool, paths ...string) *observer {
 		Processes: processes, Clock: clock, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), NewIDs: newIDs,
 		Symbols: symbol.NewCache(symbol.Options{}),
 	}
-	options := probe.Options{Detail: detail, Targets: func(*model.Process) bool { return false }}
-	if detail {
-		options.Settings.Launcher = int32(os.Getpid())
-	}
+	options.Targets = func(*model.Process) bool { return false }
 	p, err := probe.Start(Spec(), host, options)
 	if err != nil {
 		t.Fatal(err)
