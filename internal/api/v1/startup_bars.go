@@ -1,6 +1,7 @@
 package v1
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -141,6 +142,10 @@ func (v *Startup) AxisNS() (from, to int64) {
 				to, again = end, true
 			}
 		}
+	}
+	// Of what goes on beyond it the begin is seen.
+	if slices.ContainsFunc(late, func(end int64) bool { return end > to }) {
+		to += (to - from) / 8
 	}
 	return from, max(to, from+1)
 }

@@ -79,9 +79,9 @@ func TestStartup_axisEndsWhereTheProgramWasReady(t *testing.T) {
 		want                           int64
 	}{
 		{"at the end of all, when that is soon", 20, 30, 60, 70, 70},
-		{"at the listen, when nothing came for long", 20, 30, 0, 5000, 30},
-		{"at the listen, when the first request came late", 20, 30, 4000, 4001, 30},
-		{"at main.main, when it never listens", 20, 0, 0, 9000, 20},
+		{"soon after the listen, when nothing came for long", 20, 31, 0, 5000, 31 + 32/8},
+		{"soon after the listen, when the first request came late", 20, 31, 4000, 4001, 31 + 32/8},
+		{"soon after main.main, when it never listens", 23, 0, 0, 9000, 23 + 24/8},
 		{"at the end of a program that does not run long", 20, 0, 0, 50, 50},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
