@@ -1,6 +1,9 @@
 package startup
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Verdict is what a comparison comes to.
 type Verdict string
@@ -35,8 +38,8 @@ type Comparison struct {
 	// side, 0 when too few are long enough to tell. A shift that most share says
 	// something about the machine or the build, and nothing about any of them.
 	Shift float64
-	// Machine is the part of Shift that the kernel's exec, which is no program's
-	// doing, has too: 1 for none, more when the new side's machine was slower.
+	// Machine is the part of Shift that those phases have too in which the program
+	// has no part: 1 for none, more when the new side's machine was slower.
 	Machine float64
 	// Notes are sentences about what a reader must know: another program, another
 	// Go version, runs left out, phases that only one side has.
@@ -49,10 +52,13 @@ type Side struct {
 	Command   []string
 	GoVersion string
 	// Runs is how many were compared, Left how many were not, because they did
-	// not reach main.main or records were lost.
+	// not reach main.main, records were lost, or they were starved or throttled
+	// and enough others were not.
 	Runs, Left int
-	// RunDelayShare is the median of [Summary.RunDelayShare]. Throttled is how
-	// many runs were throttled for more than 5 % of exec to main.main.
+	// RunDelayShare is the median share of the time up to main.main that a run
+	// wanted a CPU, and had none. A program that waits more does not have less of
+	// it, as it has of [Summary.RunDelayShare]. Throttled is how many runs were
+	// throttled for more than 5 % of exec to main.main.
 	RunDelayShare float64
 	Throttled     int
 }
@@ -99,9 +105,14 @@ const (
 	// maxThrottled is up to which share of its time a run is not called throttled,
 	// maxThrottledRuns which share of the runs may be.
 	maxThrottled, maxThrottledRuns = 0.05, 0.25
-	// minShifted is how many packages it takes to see a shift common to them, and
-	// maxShift how large one of the machine may be.
-	minShifted, maxShift = 8, 1.25
+	// maxContention is the share of the time that a run wanted a CPU and had none
+	// from which on it is left out, if enough others are not.
+	maxContention = 0.30
+	// minShifted is how many packages it takes to see a shift common to them,
+	// leastShifted how long each must take, and maxShift how large a shift of the
+	// machine may be.
+	minShifted, leastShifted = 8, 5 * time.Microsecond
+	maxShift                 = 1.25
 )
 
 // gate is how large a difference must be to be one: more than share of the
@@ -120,8 +131,10 @@ func packageGate() gate { return gate{0.20, 50 * time.Microsecond} }
 func fewGate() gate { return gate{0.50, time.Millisecond} }
 
 // Compare compares two sets of runs, of which it takes those that reached
-// main.main and are complete. All differences are of own time ([Usage.Own]): time
-// that the machine was busy is nobody's.
+// main.main and are complete. Of these it leaves out the ones that wanted a CPU
+// and had none for more than 30 % of that time, or were throttled for more than
+// 5 %, if at least five others remain of both sides. All differences are of own
+// time ([Usage.Own]): time that the machine was busy is nobody's.
 //
 // A difference is significant when it is large enough, and no chance. Large
 // enough is one of more than 5 % and 0.2 ms for a phase or the total, 20 % and
@@ -131,26 +144,29 @@ func fewGate() gate { return gate{0.50, time.Millisecond} }
 // are distributed, says p < 0.01, corrected by Holm's procedure for the number
 // of phases or packages long enough to differ at all; or when the gap between
 // the slowest run of the one side and the fastest of the other is larger than
-// the range of the runs of either (of five and five runs of one distribution
+// the range of the runs of either (of five and five normally distributed runs
 // that happens once in 30,000 times). With three or four runs the gap must be
-// three times the range, and the difference more than 50 % and 1 ms. What all
-// packages share (Shift) is not counted for any of them, and what the kernel's
-// exec shares with them (Machine) for no phase and not for the total.
+// three times the range, and the difference more than 50 % and 1 ms.
+//
+// A machine is not always as fast, even where no run waits for a CPU: caches and
+// cores are shared. So what all packages share (Shift) is not counted for any of
+// them, and what the kernel's exec and the runtime's own phases share with them
+// (Machine) not for the other phases and the total.
 //
 // The verdict is NoVerdict when fewer than five runs of a side are left and
 // nothing is far apart; when the median shares of run delay differ by more than
-// 10 points of 100; when more than a quarter of a side's runs were throttled for
-// more than 5 % of their time; and when Machine says that one side's was slower by
-// more than a quarter: another machine, or another state of it. Else it is VerdictWorse when the total, a
-// phase up to first_listen or a package is significantly slower. What comes
-// after main.main or the first listen, and kernel_exec, is compared and does not
-// weigh. It is also VerdictWorse when all new runs failed before main.main, and
-// the old ones did not.
+// 10 points of 100; when more than a quarter of a side's runs were throttled;
+// and when Machine says that one side's was slower by more than a quarter. Else
+// it is VerdictWorse when the total, a phase up to first_listen or a package is
+// significantly slower. What comes after main.main or the first listen, and
+// kernel_exec, is compared and does not weigh. It is also VerdictWorse when all
+// new runs failed before main.main, and the old ones did not.
 //
 // Sides of different programs, arguments or Go versions are compared all the
 // same, and Notes says so.
 func Compare(old, new []*Start) *Comparison {
 	before, after := newRuns(old, "old"), newRuns(new, "new")
+	leaveOutBusy(before, after)
 	c := &Comparison{Old: before.side(), New: after.side()}
 	if len(before.all) > 0 && len(after.all) > 0 {
 		c.Notes = differences(before.all[0], after.all[0], "of the old runs", "of the new ones")
@@ -167,6 +183,7 @@ type sideRuns struct {
 	name                   string
 	all, whole             []*Start
 	unfinished, incomplete int
+	busy                   int // starved or throttled, and left out
 }
 
 func newRuns(starts []*Start, name string) *sideRuns {
@@ -175,20 +192,46 @@ func newRuns(starts []*Start, name string) *sideRuns {
 	return r
 }
 
+// leaveOutBusy leaves out the runs that the machine disturbed most, if enough
+// others remain.
+func leaveOutBusy(old, new *sideRuns) {
+	a, b := old.calm(), new.calm()
+	if min(len(a), len(b)) < minRuns {
+		return
+	}
+	old.busy, new.busy = len(old.whole)-len(a), len(new.whole)-len(b)
+	old.whole, new.whole = a, b
+}
+
+func (r *sideRuns) calm() []*Start {
+	var calm []*Start
+	for _, s := range r.whole {
+		u, _ := s.ToMain()
+		if _, throttled := u.shares(); throttled <= maxThrottled && u.contention() <= maxContention {
+			calm = append(calm, s)
+		}
+	}
+	return calm
+}
+
 func (r *sideRuns) notes() []string {
-	return leftOut(r.name+" ", len(r.all), r.unfinished, r.incomplete)
+	notes := leftOut(r.name+" ", len(r.all), r.unfinished, r.incomplete)
+	if r.busy > 0 {
+		notes = append(notes, fmt.Sprintf("%d of %d %s runs were starved or throttled: they are left out", r.busy, len(r.all), r.name))
+	}
+	return notes
 }
 
 func (r *sideRuns) side() Side {
-	s := Side{Runs: len(r.whole), Left: r.unfinished + r.incomplete}
+	s := Side{Runs: len(r.whole), Left: r.unfinished + r.incomplete + r.busy}
 	if len(r.all) > 0 {
 		s.Command, s.GoVersion = r.all[0].Command, r.all[0].GoVersion
 	}
 	var delays []float64
 	for _, start := range r.whole {
 		u, _ := start.ToMain()
-		starved, throttled := u.shares()
-		delays = append(delays, starved)
+		_, throttled := u.shares()
+		delays = append(delays, u.contention())
 		if throttled > maxThrottled {
 			s.Throttled++
 		}

@@ -137,9 +137,16 @@ func TestCompare(t *testing.T) {
 		{name: "all takes 1.1 times as long, and an init of 30 ms", new: func(p *program) { p.scale = 1.1; p.packages["example.com/p40"] += 30 * time.Millisecond }, n: 10, m: 10, want: VerdictWorse, reason: "example.com/p40"},
 		{name: "all is faster, the kernel's part too", old: func(p *program) { p.scale = 1.5 }, n: 10, m: 10, want: NoVerdict, reason: "the machine differs"},
 		{name: "hogs, alike on both sides", old: func(p *program) { p.delay = 0.6 }, new: func(p *program) { p.delay = 0.6 }, n: 10, m: 10, want: VerdictSame},
-		{name: "hogs on the new side", new: func(p *program) { p.delay = 0.6 }, n: 10, m: 10, want: NoVerdict, reason: "not equally busy: the median run waited for a CPU for 0 % of its time on the old side"},
+		{name: "hogs on the new side", new: func(p *program) { p.delay = 0.6 }, n: 10, m: 10, want: NoVerdict, reason: "not equally busy: of the time that it wanted a CPU the median run had none for 0 % on the old side"},
 		{name: "hogs on the new side, and a slow init", new: func(p *program) { p.delay = 0.6; p.packages["example.com/p40"] *= 9 }, n: 10, m: 10, want: NoVerdict, reason: "not equally busy"},
 		{name: "some run delay more is no matter", new: func(p *program) { p.delay = 0.08 }, n: 10, m: 10, want: VerdictSame},
+		{name: "some runs starved", new: func(p *program) { p.change = everyOther(starve) }, n: 10, m: 10, want: VerdictSame},
+		{name: "some runs starved, and too few that are not", new: func(p *program) { p.change = everyOther(starve) }, n: 10, m: 8, want: NoVerdict, reason: "not equally busy"},
+		{name: "some runs starved, and a slow init", new: func(p *program) { p.change = everyOther(starve); p.packages["example.com/p40"] *= 2 }, n: 10, m: 10, want: VerdictWorse, reason: "example.com/p40"},
+		{name: "an init that waits, on a machine that is a bit busy", old: func(p *program) { p.delay = 0.13 }, new: func(p *program) {
+			p.delay = 0.13
+			p.change = func(s *Start) { wait(s, "example.com/p40", 300*time.Millisecond) }
+		}, n: 10, m: 10, want: VerdictWorse, reason: "slower: package_inits (2"},
 		{name: "throttled", new: func(p *program) { p.throttle = 0.5 }, n: 10, m: 10, want: NoVerdict, reason: "10 of 10 new runs were throttled"},
 		{name: "both throttled", old: func(p *program) { p.throttle = 0.5 }, new: func(p *program) { p.throttle = 0.5 }, n: 10, m: 10, want: NoVerdict, reason: "10 of 10 old runs were throttled"},
 		{name: "no old runs", n: 0, m: 10, want: NoVerdict, reason: "no old run"},
@@ -160,6 +167,55 @@ func TestCompare(t *testing.T) {
 				t.Errorf("%s: %s; want %s: %s", c.Verdict, c.Reason, test.want, test.reason)
 			}
 		})
+	}
+}
+
+// everyOther changes every second start.
+func everyOther(change func(*Start)) func(*Start) {
+	n := 0
+	return func(s *Start) {
+		if n++; n%2 == 0 {
+			change(s)
+		}
+	}
+}
+
+// starve makes a start wait for a CPU for as long again in all its phases, and
+// somewhat longer by itself, as cold caches do.
+func starve(s *Start) {
+	at := time.Duration(0)
+	for i := range s.Phases {
+		p := &s.Phases[i]
+		if p.Name == KernelExec {
+			continue
+		}
+		p.RunDelay, p.CPU, p.Duration, p.Begin = p.Duration, p.CPU*3/2, p.Duration*5/2, at
+		at = p.End()
+	}
+}
+
+// wait makes a package's init wait for something.
+func wait(s *Start, name string, d time.Duration) {
+	longer := func(u *Usage) { u.Duration, u.OffCPU = u.Duration+d, u.OffCPU+d }
+	after := false
+	for i := range s.Packages {
+		if after {
+			s.Packages[i].Begin += d
+		}
+		if p := &s.Packages[i]; p.Name == name {
+			longer(&p.Usage)
+			after = true
+		}
+	}
+	after = false
+	for i := range s.Phases {
+		if after {
+			s.Phases[i].Begin += d
+		}
+		if p := &s.Phases[i]; p.Name == PackageInits {
+			longer(&p.Usage)
+			after = true
+		}
 	}
 }
 

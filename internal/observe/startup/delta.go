@@ -81,7 +81,7 @@ func (p *pair) apart(ranges time.Duration) bool {
 // comparePhases compares the phases that both sides have, and notes the others.
 func (c *Comparison) comparePhases(old, new *sideRuns) {
 	before, news := phaseSeries(old.whole), phaseSeries(new.whole)
-	c.Machine = machineOf(c.Shift, before, news)
+	c.Machine = machineOf(c.Shift, before, news, c.Old.GoVersion == c.New.GoVersion)
 	a, b := totals(old.whole), totals(new.whole)
 	c.Total = judge([]pair{newPair(&a, &b, c.Machine)}, phaseGate())[0]
 	var pairs []pair
@@ -152,16 +152,12 @@ func (c *Comparison) comparePackages(old, new *sideRuns) {
 // shiftOf returns the median of how many times as long packages take that are
 // long enough to tell, 0 when there are too few.
 func shiftOf(before map[string]*series, news []series) float64 {
-	least := packageGate().least
 	var ratios []float64
 	for i := range news {
-		b := before[news[i].name]
-		if b == nil {
-			continue
-		}
-		old, new := b.spread((*Usage).Own).Median, news[i].spread((*Usage).Own).Median
-		if old >= least && new >= least {
-			ratios = append(ratios, float64(new)/float64(old))
+		if b := before[news[i].name]; b != nil {
+			if r, ok := ratio(b, &news[i]); ok {
+				ratios = append(ratios, r)
+			}
 		}
 	}
 	if len(ratios) < minShifted {
@@ -170,24 +166,44 @@ func shiftOf(before map[string]*series, news []series) float64 {
 	return medianOf(ratios)
 }
 
-// machineOf returns the part of a shift that the kernel's exec has too.
-func machineOf(shift float64, old, new []series) float64 {
-	kernel := func(all []series) float64 {
-		i := slices.IndexFunc(all, func(s series) bool { return s.name == KernelExec })
-		if i < 0 {
-			return 0
-		}
-		return float64(all[i].spread((*Usage).Own).Median)
+// ratio returns how many times as long an interval takes on the new side, if that
+// is more than the clock and the probe.
+func ratio(old, new *series) (times float64, ok bool) {
+	a, b := old.spread((*Usage).Own).Median, new.spread((*Usage).Own).Median
+	if a < leastShifted || b < leastShifted {
+		return 1, false
 	}
-	before, after := kernel(old), kernel(new)
-	if before <= 0 || after <= 0 {
+	return float64(b) / float64(a), true
+}
+
+// machineOf returns the part of a shift of the packages that phases have too in
+// which the program has no part: the kernel's exec and, of one Go version, what
+// its runtime does. Where nothing is known of packages it is theirs alone.
+func machineOf(shift float64, old, new []series, sameGo bool) float64 {
+	names := []string{KernelExec}
+	if sameGo {
+		names = append(names, RuntimeEntry, OSInit, SchedInit, RuntimeMain, GCEnable)
+	}
+	var ratios []float64
+	for i := range new {
+		j := slices.IndexFunc(old, func(s series) bool { return s.name == new[i].name })
+		if j < 0 || !slices.Contains(names, new[i].name) {
+			continue
+		}
+		if r, ok := ratio(&old[j], &new[i]); ok {
+			ratios = append(ratios, r)
+		}
+	}
+	if len(ratios) == 0 {
 		return 1
 	}
-	switch ratio := after / before; {
-	case ratio > 1 && shift > 1:
-		return min(ratio, shift)
-	case ratio < 1 && shift > 0 && shift < 1:
-		return max(ratio, shift)
+	switch all := medianOf(ratios); {
+	case shift == 0:
+		return all
+	case all > 1 && shift > 1:
+		return min(all, shift)
+	case all < 1 && shift < 1:
+		return max(all, shift)
 	}
 	return 1
 }

@@ -94,3 +94,14 @@ func (u *Usage) shares() (starved, throttled float64) {
 	delay := min(u.RunDelay, u.Duration)
 	return float64(max(0, delay-held)) / whole, float64(held) / whole
 }
+
+// contention says which share of the time that a thread wanted to run it did not,
+// throttling aside. Unlike a share of all time it does not become smaller where a
+// program waits for longer.
+func (u *Usage) contention() float64 {
+	delay := max(0, min(u.RunDelay, u.Duration)-min(u.Throttled, u.Duration))
+	if delay+u.CPU <= 0 {
+		return 0
+	}
+	return float64(delay) / float64(delay+u.CPU)
+}

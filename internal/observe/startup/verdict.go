@@ -48,10 +48,10 @@ func (c *Comparison) incomparable() string {
 		}
 	}
 	if d := c.New.RunDelayShare - c.Old.RunDelayShare; max(d, -d) > maxDelayDiffers {
-		return fmt.Sprintf("the machine was not equally busy: the median run waited for a CPU for %s of its time on the old side and %s on the new one", percent(c.Old.RunDelayShare), percent(c.New.RunDelayShare))
+		return fmt.Sprintf("the machine was not equally busy: of the time that it wanted a CPU the median run had none for %s on the old side and %s on the new one", percent(c.Old.RunDelayShare), percent(c.New.RunDelayShare))
 	}
 	if c.Machine > maxShift || c.Machine < 1/maxShift {
-		return fmt.Sprintf("the machine differs: packages take %.2f times as long on the new side, and what the kernel does to execute the program at least %.2f times", c.Shift, c.Machine)
+		return fmt.Sprintf("the machine differs: on the new side even what is no program's doing, the kernel's exec and the runtime's phases, takes about %.2f times as long", c.Machine)
 	}
 	return ""
 }
