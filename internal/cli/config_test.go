@@ -148,8 +148,13 @@ func TestConfigured_leavesOutProbesThatAreOff(t *testing.T) {
 	for _, spec := range c.enabled(probes.All()) {
 		names = append(names, spec.Name)
 	}
-	if slices.Contains(names, "exec") || len(names) != len(probes.All())-1 {
+	// The probe startup is off where no document speaks of it.
+	if slices.Contains(names, "exec") || len(names) != len(probes.All())-2 {
 		t.Errorf("got %v", names)
+	}
+	c = openConfig(t, new(ranConfig).env(), configFile(t, strings.Replace(execProbe("enabled: true"), "exec", "startup", 1)))
+	if got := len(c.enabled(probes.All())); got != len(probes.All()) {
+		t.Errorf("%d probes are on with a document of startup, want all %d", got, len(probes.All()))
 	}
 }
 

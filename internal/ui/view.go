@@ -56,7 +56,7 @@ func componentFiles() []string {
 }
 
 func viewNames() []string {
-	return []string{"overview", "service", "commands", "command", "request", "events", "gallery", "error"}
+	return []string{"overview", "service", "commands", "command", "request", "events", "startup", "startups", "gallery", "error"}
 }
 
 // parseViews parses each page with the components.

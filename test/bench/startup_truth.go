@@ -62,19 +62,19 @@ type initTruth struct {
 func compareInits(want, got map[string]time.Duration) initTruth {
 	var t initTruth
 	t.missing, t.extra = difference(want, got)
-	for name, true := range want {
+	for name, took := range want {
 		seen, ok := got[name]
 		if !ok {
 			continue
 		}
-		t.want += true
+		t.want += took
 		t.got += seen
-		if true >= startSmall {
+		if took >= startSmall {
 			t.large++
-			t.errors = append(t.errors, float64(seen-true)/float64(true))
+			t.errors = append(t.errors, float64(seen-took)/float64(took))
 		} else {
 			t.small++
-			t.micros = append(t.micros, float64(seen-true)/1e3)
+			t.micros = append(t.micros, float64(seen-took)/1e3)
 		}
 	}
 	return t
