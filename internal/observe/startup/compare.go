@@ -127,8 +127,9 @@ type gate struct {
 func phaseGate() gate   { return gate{0.05, 200 * time.Microsecond} }
 func packageGate() gate { return gate{0.20, 50 * time.Microsecond} }
 
-// fewGate is for sides with fewer than minRuns runs.
-func fewGate() gate { return gate{0.50, time.Millisecond} }
+// largeGate is what a difference must pass to count with less evidence: without
+// correction for the number of comparisons, or with fewer than minRuns runs.
+func largeGate() gate { return gate{0.50, time.Millisecond} }
 
 // Compare compares two sets of runs, of which it takes those that reached
 // main.main and are complete. Of these it leaves out the ones that wanted a CPU
@@ -142,11 +143,12 @@ func fewGate() gate { return gate{0.50, time.Millisecond} }
 // run makes it longer, so what changed in the program shows in both. It is no
 // chance when Mann and Whitney's test, which assumes nothing of how durations
 // are distributed, says p < 0.01, corrected by Holm's procedure for the number
-// of phases or packages long enough to differ at all; or when the gap between
+// of phases or packages long enough to differ at all, or without correction when
+// the difference is more than 50 % and 1 ms; or when the gap between
 // the slowest run of the one side and the fastest of the other is larger than
 // the range of the runs of either (of five and five normally distributed runs
 // that happens once in 30,000 times). With three or four runs the gap must be
-// three times the range, and the difference more than 50 % and 1 ms.
+// three times the range, and the difference be as large.
 //
 // A machine is not always as fast, even where no run waits for a CPU: caches and
 // cores are shared. So what all packages share (Shift) is not counted for any of

@@ -46,13 +46,14 @@ func judge(pairs []pair, g gate) []Delta {
 	improbable := holm(probabilities, alpha)
 	for n, i := range tested {
 		p := &pairs[i]
-		p.delta.Significant = p.passes(g) && (improbable[n] || p.apart(1))
+		large := p.passes(largeGate()) && p.delta.P < alpha
+		p.delta.Significant = p.passes(g) && (improbable[n] || large || p.apart(1))
 	}
 	deltas := make([]Delta, len(pairs))
 	for i := range pairs {
 		p := &pairs[i]
 		if fewest := min(len(p.old), len(p.new)); fewest < minRuns && fewest >= minApart {
-			p.delta.Significant = p.passes(g) && p.passes(fewGate()) && p.apart(apartRanges)
+			p.delta.Significant = p.passes(g) && p.passes(largeGate()) && p.apart(apartRanges)
 		}
 		deltas[i] = p.delta
 	}

@@ -23,6 +23,21 @@ func (t *Table) GetID(id model.ProcessID) (*model.Process, bool) {
 	return t.complete(t.lookup(id))
 }
 
+// Read returns a process as it is now, whatever the table says of it: that may be
+// behind when the process has just executed something. It reports false for one
+// that has ended.
+func (t *Table) Read(id model.ProcessID) (*model.Process, bool) {
+	p, err := t.reader.ReadProcess(id.PID)
+	if err != nil || p.ID != id {
+		return nil, false
+	}
+	p.Service = t.reader.Service(&p.Process)
+	if known, ok := t.GetID(id); ok {
+		p.ContainerID, p.PodUID = known.ContainerID, known.PodUID
+	}
+	return &p.Process, true
+}
+
 // Parents returns the ancestors of a process as far as they are known, the
 // parent first. They are those that forked one another, not those that adopted
 // an orphan.

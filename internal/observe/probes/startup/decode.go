@@ -345,6 +345,9 @@ func (d *decoder) respond(s *start, r *bpfStartupRecord, emit func(*model.Event)
 // end ends a start and emits it.
 func (d *decoder) end(s *start, r *bpfStartupRecord, ended startup.Ended, emit func(*model.Event)) {
 	d.next(s, "", r, emit)
+	if now, ok := d.host.Processes.Read(s.process.ID); ok {
+		s.process = now
+	}
 	e := d.new(s, startup.KindStart, "")
 	d.place(s, e, s.exec, r.Time)
 	e.SpanID, e.ParentSpanID = s.root, model.SpanID{}
@@ -377,6 +380,7 @@ func (d *decoder) end(s *start, r *bpfStartupRecord, ended startup.Ended, emit f
 	}
 	root := e.Clone()
 	for _, part := range s.held {
+		part.Service, part.ContainerID, part.PodUID = root.Service, root.ContainerID, root.PodUID
 		emit(part)
 	}
 	emit(root)
@@ -396,9 +400,6 @@ func (d *decoder) send(s *start, e *model.Event, emit func(*model.Event)) {
 // describe says which program it is.
 func (d *decoder) describe(s *start, v []model.Value) {
 	p := s.process
-	if known, ok := d.host.Processes.GetID(p.ID); ok {
-		p = known
-	}
 	if p.Exe != "" {
 		v[fieldExe] = model.StringValue(p.Exe)
 		v[fieldName] = model.StringValue(path.Base(p.Exe))

@@ -225,7 +225,8 @@ func TestWithoutDetailAStartEndsWhereTheProgramListens(t *testing.T) {
 	address := v.WaitLine("")
 	s := o.next()
 	checkListens := s.Phase(startup.FirstListen)
-	if s.Ended != startup.EndedListen || checkListens == nil || checkListens.Address != address || s.PID != int32(v.PID) {
+	if s.Ended != startup.EndedListen || checkListens == nil || checkListens.Address != address || s.PID != int32(v.PID) ||
+		s.Exe != path || !slices.Equal(s.Command, []string{path, "serve"}) {
 		t.Errorf("start = %+v", s)
 	}
 	if len(s.Packages) == 0 || s.Phase(startup.Main) == nil || len(s.Unseen) == 0 || s.Phase(startup.Main).HasSyscalls {
