@@ -34,6 +34,9 @@ func checkRuns(t *testing.T, steps map[string]step, memory bool) {
 	requests := steps["http"]
 	checkExit(t, requests, exitInterrupted)
 	checkRequests(t, requests)
+	start := steps["startup"]
+	checkExit(t, start, exitOK)
+	checkStart(t, start)
 
 	up := steps["up"]
 	checkExit(t, up, exitOK)
@@ -45,7 +48,7 @@ func checkRefuses(t *testing.T, steps map[string]step) {
 	t.Helper()
 	checkExit(t, steps["version"], exitOK)
 	checkHint(t, steps["not-root"], "hint: run as root")
-	for _, name := range []string{"watch", "duration", "tcp", "http", "up"} {
+	for _, name := range []string{"watch", "duration", "tcp", "http", "startup", "up"} {
 		checkExit(t, steps[name], exitUnsupported)
 		if stderr := steps[name].Stderr; !strings.Contains(stderr, "error: ") || !strings.Contains(stderr, "hint: ") {
 			t.Errorf("%s: no error and hint on stderr:\n%s", name, stderr)
@@ -309,6 +312,35 @@ func checkRequests(t *testing.T, s step) {
 	})
 	if !slices.ContainsFunc(panicked.Stack, func(f struct{ Func string }) bool { return strings.HasPrefix(f.Func, "main.requests.") }) {
 		t.Errorf("http: the panic's stack is %v", panicked.Stack)
+	}
+}
+
+// checkStart wants the phases and packages of a program that ended well.
+func checkStart(t *testing.T, s step) {
+	t.Helper()
+	type part struct {
+		Name     string `json:"name"`
+		Duration int64  `json:"duration_ns"`
+	}
+	got := decode[struct {
+		ExitCode *int   `json:"exit_code"`
+		Lost     int    `json:"lost"`
+		Phases   []part `json:"phases"`
+		Packages []part `json:"packages"`
+	}](t, s.Stdout)
+	if len(got) != 1 || got[0].ExitCode == nil || *got[0].ExitCode != 0 || got[0].Lost != 0 || strings.Contains(s.Stderr, "part of a probe is off") {
+		t.Fatalf("startup: %s\n%s", s.Stdout, s.Stderr)
+	}
+	for _, want := range []struct {
+		in   []part
+		name string
+	}{
+		{got[0].Phases, "loader"}, {got[0].Phases, "schedinit"}, {got[0].Phases, "package_inits"}, {got[0].Phases, "main"},
+		{got[0].Packages, "runtime"}, {got[0].Packages, "net/http"},
+	} {
+		if !slices.ContainsFunc(want.in, func(p part) bool { return p.Name == want.name && p.Duration > 0 }) {
+			t.Errorf("startup: no %s in %+v", want.name, want.in)
+		}
 	}
 }
 

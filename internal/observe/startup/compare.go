@@ -144,11 +144,11 @@ func largeGate() gate { return gate{0.50, time.Millisecond} }
 // chance when Mann and Whitney's test, which assumes nothing of how durations
 // are distributed, says p < 0.01, corrected by Holm's procedure for the number
 // of phases or packages long enough to differ at all, or without correction when
-// the difference is more than 50 % and 1 ms; or when the gap between
-// the slowest run of the one side and the fastest of the other is larger than
-// the range of the runs of either (of five and five normally distributed runs
-// that happens once in 30,000 times). With three or four runs the gap must be
-// three times the range, and the difference be as large.
+// the difference is more than 50 % and 1 ms; or when the gap between the slowest
+// run of the one side and the fastest of the other is larger than the range of
+// the runs of either (of five and five normally distributed runs that happens
+// once in 30,000 times). With three or four runs the gap must be three times the
+// range, and the difference more than 50 % and 1 ms.
 //
 // A machine is not always as fast, even where no run waits for a CPU: caches and
 // cores are shared. So what all packages share (Shift) is not counted for any of

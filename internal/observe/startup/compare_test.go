@@ -113,6 +113,13 @@ func TestCompare(t *testing.T) {
 		{name: "the same program, as few runs as may be", n: 5, m: 5, want: VerdictSame},
 		{name: "an init of 30 ms more", new: slowed("example.com/p40", 30*time.Millisecond), n: 10, m: 10, want: VerdictWorse, reason: "example.com/p40"},
 		{name: "an init of 30 ms more, five runs", new: slowed("example.com/p40", 30*time.Millisecond), n: 5, m: 5, want: VerdictWorse, reason: "example.com/p40"},
+		{name: "an init of 30 ms more, but once of 15 ms, five runs", new: func(p *program) {
+			n := 0
+			p.change = func(s *Start) {
+				n++
+				wait(s, "example.com/p40", time.Duration(15+min(n, 2)*15)*time.Millisecond-15*time.Millisecond)
+			}
+		}, n: 5, m: 5, want: VerdictWorse, reason: "example.com/p40"},
 		{name: "an init of 30 ms more, three runs", new: slowed("example.com/p40", 30*time.Millisecond), n: 3, m: 3, want: VerdictWorse, reason: "example.com/p40"},
 		{name: "an init of 30 ms more, two runs", new: slowed("example.com/p40", 30*time.Millisecond), n: 2, m: 10, want: NoVerdict, reason: "too few runs: 2 old and 10 new"},
 		{name: "an init of half as much again", new: slowed("example.com/p40", 270*time.Microsecond), n: 10, m: 10, want: VerdictWorse, reason: "example.com/p40"},

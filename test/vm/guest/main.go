@@ -96,7 +96,7 @@ func run() error {
 	if err := say(Step{Name: "boot", Stdout: string(release), Stderr: string(uptime)}); err != nil {
 		return err
 	}
-	steps := []func() Step{version, notRoot, watch, duration, tcp, requests, up, noBTF}
+	steps := []func() Step{version, notRoot, watch, duration, tcp, requests, start, up, noBTF}
 	for _, step := range steps {
 		if err := say(step()); err != nil {
 			return err
@@ -208,6 +208,11 @@ func requests() Step {
 		_, _ = get("http://" + listener.Addr().String() + "/panic")
 		return err
 	})
+}
+
+// start observes how a Go program starts: Goshawk itself.
+func start() Step {
+	return finish("startup", exec.Command(goshawk, "startup", "--json", "--", goshawk, "version"))
 }
 
 func up() Step {
