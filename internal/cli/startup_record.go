@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,7 +29,7 @@ const (
 	// killAfter is how long a command that is asked to end may take.
 	killAfter = 5 * time.Second
 	// tellAfter is how long the last records of a start may take to arrive.
-	tellAfter = 3 * time.Second
+	tellAfter = 20 * time.Second
 )
 
 // recorder records starts with the startup probe.
@@ -242,6 +243,7 @@ func (r *recorder) complete(s *startup.Start, o startOptions, reason startup.End
 		// The command was ended by us: how says nothing about it.
 		s.Ended, s.Exit = reason, nil
 	}
+	s.Facts.CPUs = runtime.NumCPU()
 	env := o.Env
 	if env == nil {
 		env = os.Environ()

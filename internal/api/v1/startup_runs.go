@@ -123,8 +123,11 @@ type StartupDiff struct {
 	Vanished []StartupUsageSpread `json:"vanished"`
 	// Shift is the median of how many times as long packages take, 0 when too
 	// few are long enough to tell.
-	Shift float64  `json:"shift"`
-	Notes []string `json:"notes"`
+	Shift float64 `json:"shift"`
+	// Machine is the part of Shift that is the machine's: phases that are no doing of
+	// the program have it too.
+	Machine float64  `json:"machine"`
+	Notes   []string `json:"notes"`
 }
 
 // StartupSide is one of two sets of starts.
@@ -163,7 +166,7 @@ func NewStartupDiff(oldFile, newFile string, c *startup.Comparison) StartupDiff 
 	v := StartupDiff{
 		Verdict: string(c.Verdict), Reason: text(c.Reason), Old: newSide(oldFile, &c.Old), New: newSide(newFile, &c.New), Total: newDelta(&c.Total),
 		Phases: []StartupDelta{}, Packages: []StartupDelta{}, Added: newPackageSpreads(c.Added), Vanished: newPackageSpreads(c.Vanished),
-		Shift: c.Shift, Notes: texts(c.Notes),
+		Shift: c.Shift, Machine: c.Machine, Notes: texts(c.Notes),
 	}
 	for i := range c.Phases {
 		v.Phases = append(v.Phases, newDelta(&c.Phases[i]))

@@ -328,3 +328,46 @@ func TestCompare_saysWhatElseDiffers(t *testing.T) {
 		t.Errorf("new %+v, old %+v, %s: %s", c.New, c.Old, c.Verdict, c.Reason)
 	}
 }
+
+func TestCompare_blamesNoPackageForWhatAllShare(t *testing.T) {
+	old, new := newProgram(9), newProgram(10)
+	for name := range new.packages {
+		new.packages[name] = new.packages[name] * 3 / 2
+	}
+	new.packages["example.com/p40"] *= 4
+	c := Compare(old.runs(10), new.runs(10))
+	for _, d := range c.Packages {
+		if d.Significant != (d.Name == "example.com/p40") {
+			t.Errorf("%s: significant is %t: %+v", d.Name, d.Significant, d)
+		}
+	}
+	if math.Abs(c.Shift-1.5) > 0.1 || c.Machine < 1 || c.Machine > 1.1 {
+		t.Errorf("shift %g, machine %g", c.Shift, c.Machine)
+	}
+}
+
+func TestCompare_withFewRunsAsksForFarApart(t *testing.T) {
+	const ms = time.Millisecond
+	starts := func(durations ...time.Duration) []*Start {
+		var all []*Start
+		for _, d := range durations {
+			all = append(all, &Start{Phases: []Phase{{Name: Loader, Usage: Usage{Duration: d, CPU: d}}, {Name: Main, Usage: Usage{Begin: d, Duration: ms}}}})
+		}
+		return all
+	}
+	for _, test := range []struct {
+		name     string
+		old, new []*Start
+		want     Verdict
+	}{
+		{"a gap of three times the range", starts(10*ms, 12*ms, 14*ms), starts(26*ms, 27*ms, 28*ms), NoVerdict},
+		{"a gap of more", starts(10*ms, 12*ms, 14*ms), starts(27*ms, 28*ms, 29*ms), VerdictWorse},
+		{"far apart, and too little", starts(100*ms, 100*ms, 100*ms), starts(140*ms, 140*ms, 140*ms), NoVerdict},
+		{"far apart, and too short", starts(1*ms, 1*ms, 1*ms), starts(2*ms, 2*ms, 2*ms), NoVerdict},
+		{"two runs", starts(10*ms, 10*ms), starts(100*ms, 100*ms, 100*ms), NoVerdict},
+	} {
+		if c := Compare(test.old, test.new); c.Verdict != test.want {
+			t.Errorf("%s: %s: %s", test.name, c.Verdict, c.Reason)
+		}
+	}
+}

@@ -85,7 +85,9 @@ func (f *finder) settings() {
 	if facts.GoDebug != "" {
 		parts = append(parts, "the environment has GODEBUG="+clipped(facts.GoDebug))
 	}
-	if facts.DefaultGoDebug != "" {
+	// What the program was built with follows from go.mod, and nearly every one
+	// has some: alone it is not worth a line.
+	if facts.DefaultGoDebug != "" && len(parts) > 0 {
 		parts = append(parts, "the program was built with "+clipped(facts.DefaultGoDebug))
 	}
 	if len(parts) > 0 {

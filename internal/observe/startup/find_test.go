@@ -117,7 +117,7 @@ func TestFindThresholds(t *testing.T) {
 		{"1.24 with as many CPUs", "start took=12ms quota=2000 cpus=2 go=go1.24.9", ""},
 		{"an experiment of 1.24", "start took=12ms quota=2000 cpus=64 go=go1.24.9␣X:nocoverageredesign", ruleQuota},
 		{"an unknown version", "start took=12ms quota=2000 cpus=64 go=devel", ""},
-		{"1.26 told not to", "start took=12ms quota=2000 cpus=64 go=go1.26.0 built=containermaxprocs=0", ruleQuota + " " + ruleGoDebug},
+		{"1.26 told not to", "start took=12ms quota=2000 cpus=64 go=go1.26.0 built=containermaxprocs=0", ruleQuota},
 		{"1.26 told not to and to", "start took=12ms quota=2000 cpus=64 go=go1.26.0 built=containermaxprocs=0 godebug=containermaxprocs=1", ruleGoDebug},
 		{"nsswitch.conf by Go itself", "phase main 10ms 2ms\ncall openat 11ms 10us operand=/etc/nsswitch.conf result=3", ""},
 		{"nsswitch.conf with the C library", "phase loader 0s 1ms\ncall openat 100us 10us operand=/lib/libc.so.6 result=3\nphase main 10ms 2ms\ncall openat 11ms 10us operand=/etc/nsswitch.conf result=3", ruleNSS},

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/goshawk-io/goshawk/internal/model"
 )
@@ -19,11 +20,13 @@ type call struct {
 	name, operand string
 	begin, took   uint64
 	result        int64
-	network       bool
+	// told says that it is told however short it was: it is about the network, or
+	// about who looks up users and hosts.
+	told bool
 }
 
-// calls are the system calls of an interval that are worth telling: those about
-// the network first, then the longest.
+// calls are the system calls of an interval that are worth telling: those that
+// always are first, then the longest.
 type calls struct{ list []call }
 
 func (c *calls) add(one call) {
@@ -35,8 +38,8 @@ func (c *calls) add(one call) {
 
 func (c *calls) cut() {
 	slices.SortStableFunc(c.list, func(a, b call) int {
-		if a.network != b.network {
-			if a.network {
+		if a.told != b.told {
+			if a.told {
 				return -1
 			}
 			return 1
@@ -66,7 +69,7 @@ func (d *decoder) syscall(s *start, r *bpfStartupRecord, operand string, emit fu
 	}
 	one := call{
 		name: name, operand: operand, begin: r.Time - r.SyscallTook, took: r.SyscallTook, result: int64(r.Value),
-		network: name == "connect" || name == "listen" || name == "bind",
+		told: name == "connect" || name == "listen" || name == "bind" || strings.Contains(operand, "nss"),
 	}
 	within := &s.phase
 	if r.Tid == r.Tgid && s.part.name != "" {
