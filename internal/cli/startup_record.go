@@ -228,7 +228,8 @@ func (r *recorder) await(pid int32) (*startup.Start, error) {
 			if last != nil {
 				return last, nil
 			}
-			return nil, fmt.Errorf("startup: process %d: its start was not seen", pid)
+			h := r.agent.Health()[0]
+			return nil, fmt.Errorf("startup: process %d: its start was not seen; %d events, %d records lost", pid, h.Events, h.LostRecords)
 		}
 	}
 }

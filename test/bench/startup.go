@@ -15,6 +15,7 @@ import (
 type startProgram struct {
 	name    string
 	command []string
+	env     []string // added to what startEnv leaves
 	mib     float64
 }
 
@@ -122,6 +123,10 @@ func (b *bench) startBuilds() ([]startProgram, error) {
 		if err != nil {
 			return nil, err
 		}
+		env, err := s.env()
+		if err != nil {
+			return nil, err
+		}
 		for _, k := range kinds {
 			path := filepath.Join(dir, s.name+"-"+k.name)
 			if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
@@ -129,10 +134,23 @@ func (b *bench) startBuilds() ([]startProgram, error) {
 					return nil, err
 				}
 			}
-			programs = append(programs, startProgram{name: s.name + " " + k.name, command: []string{path, s.arg}})
+			programs = append(programs, startProgram{name: s.name + " " + k.name, command: []string{path, s.arg}, env: env})
 		}
 	}
 	return programs, nil
+}
+
+// env returns what a program needs in its environment: a go command that was
+// built with -trimpath does not know where its distribution is.
+func (s startSource) env() ([]string, error) {
+	if s.source != "cmd/go" {
+		return nil, nil
+	}
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return nil, fmt.Errorf("go env GOROOT: %w", err)
+	}
+	return []string{"GOROOT=" + strings.TrimSpace(string(root))}, nil
 }
 
 // startModule makes a module that depends on the program's, so that replace

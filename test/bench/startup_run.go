@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -82,7 +83,7 @@ func startEnv(more ...string) []string {
 func startAlone(p startProgram, env ...string) (r startRun, err error) {
 	cmd := exec.Command(p.command[0], p.command[1:]...)
 	var said bytes.Buffer
-	cmd.Env, cmd.Stdout, cmd.Stderr = startEnv(env...), &said, &said
+	cmd.Env, cmd.Stdout, cmd.Stderr = startEnv(append(slices.Clone(p.env), env...)...), &said, &said
 	began := time.Now()
 	err = cmd.Run()
 	r.wall, r.said = time.Since(began), said.Bytes()
@@ -99,7 +100,7 @@ func (b *bench) startUnder(p startProgram) (r startRun, err error) {
 	args := append(append([]string{"startup"}, b.goshawkArgs...), "--until", "exit", "--json", "--")
 	cmd := exec.Command(b.goshawk, append(args, p.command...)...)
 	var out, said bytes.Buffer
-	cmd.Env, cmd.Stdout, cmd.Stderr = startEnv(), &out, &said
+	cmd.Env, cmd.Stdout, cmd.Stderr = startEnv(p.env...), &out, &said
 	began := time.Now()
 	if err := cmd.Start(); err != nil {
 		return r, err
