@@ -138,6 +138,7 @@ func (r *recorder) Run(ctx context.Context, o startOptions) (*startup.Start, err
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	reason := r.observe(ctx, &o, ended)
+	enough := time.Now()
 	if reason != startup.EndedExit {
 		finish(cmd.Process, ended)
 	}
@@ -145,7 +146,7 @@ func (r *recorder) Run(ctx context.Context, o startOptions) (*startup.Start, err
 	if err != nil {
 		return nil, err
 	}
-	r.complete(s, o, reason)
+	r.complete(s, o, reason, enough)
 	return s, nil
 }
 
@@ -234,8 +235,8 @@ func (r *recorder) await(pid int32) (*startup.Start, error) {
 	}
 }
 
-// complete adds what the probe does not know.
-func (r *recorder) complete(s *startup.Start, o startOptions, reason startup.Ended) {
+// complete adds what the probe does not know. enough is when we had seen enough.
+func (r *recorder) complete(s *startup.Start, o startOptions, reason startup.Ended, enough time.Time) {
 	s.Command, s.Exe = o.Command, r.path
 	if absolute, err := filepath.Abs(r.path); err == nil {
 		s.Exe = absolute
@@ -243,6 +244,7 @@ func (r *recorder) complete(s *startup.Start, o startOptions, reason startup.End
 	if reason != startup.EndedExit && s.Ended == startup.EndedExit {
 		// The command was ended by us: how says nothing about it.
 		s.Ended, s.Exit = reason, nil
+		s.Duration = min(s.Duration, enough.Sub(s.Time))
 	}
 	s.Facts.CPUs = runtime.NumCPU()
 	env := o.Env

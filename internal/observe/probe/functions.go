@@ -28,6 +28,9 @@ const (
 	youngest = 500 * time.Millisecond
 	// detachAfter is how long an executable stays attached that no process runs.
 	detachAfter = time.Minute
+	// maxExecutables is how many executables a probe tells apart that has no
+	// layouts.
+	maxExecutables = 1 << 16
 )
 
 // ErrNoFunctions says that a program has none of the functions that a probe
@@ -182,7 +185,7 @@ func (f *functions) find(p *model.Process, now time.Time) *executable {
 func (f *functions) freeIndex() uint32 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	size := uint32(1)
+	size := uint32(maxExecutables)
 	if m, ok := f.collection.Maps[layoutMap]; ok {
 		size = m.MaxEntries()
 	}

@@ -26,6 +26,12 @@ func eachPoint(points []FunctionPoint, yield func(*FunctionPoint) bool) bool {
 	return true
 }
 
+// inlines reports whether it matters what is inlined: to a probe that says what
+// does for it. To others a function that is inlined is not there.
+func (f *Functions) inlines() bool {
+	return slices.ContainsFunc(f.Points, func(p FunctionPoint) bool { return len(p.Inlined) > 0 })
+}
+
 // names returns the functions that the spec speaks of.
 func (f *Functions) names() []string {
 	names := slices.Clone(f.Any)
@@ -60,7 +66,9 @@ type siteFinder struct {
 func (f *functions) sites(e *executable, b *symbol.Binary, found map[string]symbol.Function) (map[string][]site, []symbol.Point) {
 	finder := siteFinder{
 		executable: e, binary: b, programs: f.collection.Programs, found: found, sites: make(map[string][]site),
-		inlined: b.InlinedInto(f.spec.Functions.names()...),
+	}
+	if f.spec.Functions.inlines() {
+		finder.inlined = b.InlinedInto(f.spec.Functions.names()...)
 	}
 	for i := range f.spec.Functions.Points {
 		p := &f.spec.Functions.Points[i]

@@ -77,7 +77,8 @@ type FunctionPoint struct {
 	// Inlined are the points that do for this one where Function, or at calls the
 	// Callee, is inlined, which a profile that a program is built with brings
 	// about: each for the function that its own Function names. Where there is
-	// none, what is called there is not seen, and the probe says so.
+	// none, what is called there is not seen, and a probe that has any such point
+	// says so.
 	Inlined []FunctionPoint
 	// Publishes marks a point that is attached only when [Settings] ask for the
 	// map of trace contexts.

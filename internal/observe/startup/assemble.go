@@ -37,10 +37,13 @@ func (g *gathered) complete(e *model.Event) *Start {
 	return s
 }
 
-// compareParts puts what begins earlier first, and of those the longer.
+// compareParts puts what begins earlier first, and of those an instant, then the
+// longer.
 func compareParts(a, b part) int {
+	instant := func(p *part) int { return int(min(p.Duration, 1)) }
 	return cmp.Or(
 		cmp.Compare(a.Begin, b.Begin),
+		cmp.Compare(instant(&a), instant(&b)),
 		cmp.Compare(b.Duration, a.Duration),
 		cmp.Compare(a.Within, b.Within), // outer phases have none
 		cmp.Compare(a.Name, b.Name),

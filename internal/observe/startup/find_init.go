@@ -50,10 +50,14 @@ func (f *finder) slowPackage(p *Package) {
 	}
 	evidence := fmt.Sprintf("the init of %s took %s", p.Name, short(own))
 	if f.reached && whole > 0 {
-		evidence += fmt.Sprintf(", %s of the %s up to main.main", percent(min(1, float64(own)/float64(whole))), short(whole))
+		evidence += fmt.Sprintf(", %s of the program's own %s up to main.main", percent(min(1, float64(own)/float64(whole))), short(whole))
 	}
 	remedy := "Do at first use what not every start needs: sync.OnceValue instead of a variable's initializer, and generate tables when building."
-	switch spins, waits := p.CPU, min(p.OffCPU, own); {
+	spins, waits := p.CPU, min(p.OffCPU, own)
+	if f.starved || f.throttled {
+		waits = 0 // it is not blamed for that
+	}
+	switch {
 	case spins >= 2*waits:
 		evidence += fmt.Sprintf(": it computes (%s on a CPU, %s waiting)", short(spins), short(waits))
 	case waits >= 2*spins:

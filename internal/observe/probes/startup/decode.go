@@ -47,7 +47,7 @@ type start struct {
 	root    model.SpanID
 	exec    uint64 // boot clock
 	last    bpfStartupRecord
-	layout  uint32
+	learned bool // what the executable tells
 	goVersion,
 	defaultGoDebug string
 	// phase, part and pkg are what goes on: a phase, the part of schedinit, the
@@ -216,7 +216,7 @@ func (d *decoder) instant(s *start, r *bpfStartupRecord, name, address string, e
 // point is a point of the runtime that a start passes.
 func (d *decoder) point(s *start, r *bpfStartupRecord, emit func(*model.Event)) {
 	point := bpfPoint(r.Point)
-	if s.layout == 0 {
+	if !s.learned {
 		d.learn(s, r.Layout)
 	}
 	// procresize and others run again later, and on other threads.
@@ -300,7 +300,7 @@ func (d *decoder) learn(s *start, layout uint32) {
 	if !ok {
 		return
 	}
-	s.layout = layout
+	s.learned = true
 	b := at.Program.Binary()
 	s.goVersion = b.GoVersion()
 	for _, setting := range b.BuildInfo().Settings {

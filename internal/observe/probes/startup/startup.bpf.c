@@ -93,6 +93,7 @@ struct thread {
 	u64 on_since, off_since;
 	u64 run_delay; /* that the process has counted */
 	u64 syscall_began;
+	u64 syscall_delay; /* run delay when it began */
 	u64 arg0, arg1;
 	u32 minor_faults, major_faults; /* that the process has counted */
 	u32 syscall;
@@ -137,17 +138,17 @@ static __always_inline struct thread *own_thread(void)
 	return bpf_map_lookup_elem(&threads, &id);
 }
 
-/* read_quota tells how often and how long the control groups of a task were
- * throttled, and how much CPU they may use. */
-static __always_inline void read_quota(struct startup_record *e, struct task_struct *task)
+/* read_quota tells how often and how long the control groups of the current task
+ * were throttled, and how much CPU they may use. It is a function of its own for
+ * the verifier, which would else go through it for each record. */
+__attribute__((noinline)) int read_quota(struct startup_record *e)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_group *group = 0;
 	u64 period, quota, share;
 
-	e->throttled = 0;
-	e->throttles = e->quota = 0;
-	if (!bpf_core_field_exists(task->sched_task_group) || !bpf_core_field_exists(group->cfs_bandwidth))
-		return;
+	if (!e || !bpf_core_field_exists(task->sched_task_group) || !bpf_core_field_exists(group->cfs_bandwidth))
+		return 0;
 	group = BPF_CORE_READ(task, sched_task_group);
 	for (int i = 0; i < THROTTLE_LEVELS && group; i++) {
 		e->throttled += BPF_CORE_READ(group, cfs_bandwidth.throttled_time);
@@ -162,6 +163,7 @@ static __always_inline void read_quota(struct startup_record *e, struct task_str
 		}
 		group = BPF_CORE_READ(group, parent);
 	}
+	return 0;
 }
 
 /* fill says who and when, and how far the counters are of the current thread and
@@ -178,7 +180,7 @@ static __always_inline void fill(struct startup_record *e, u8 kind, u32 id, stru
 	e->code = BPF_CORE_READ(task, mm, start_code);
 	e->tgid = id;
 	e->tid = bpf_get_current_pid_tgid();
-	read_quota(e, task);
+	read_quota(e);
 	e->thread.run_delay = task->sched_info.run_delay;
 	e->thread.minor_faults = task->min_flt;
 	e->thread.major_faults = task->maj_flt;
@@ -502,6 +504,7 @@ int BPF_PROG(startup_sys_enter, struct pt_regs *regs, long number)
 	if (!t)
 		return 0;
 	t->syscall_began = bpf_ktime_get_boot_ns();
+	t->syscall_delay = bpf_get_current_task_btf()->sched_info.run_delay;
 	t->syscall = number;
 	t->arg0 = SYSCALL_ARG0(regs);
 	t->arg1 = SYSCALL_ARG1(regs);
@@ -512,7 +515,7 @@ int BPF_PROG(startup_sys_enter, struct pt_regs *regs, long number)
  * long it takes says nothing about it. */
 static __always_inline bool is_wait(u32 number)
 {
-	return number == SYS_futex || number == SYS_nanosleep || number == SYS_clock_nanosleep ||
+	return number == SYS_futex || number == SYS_sched_yield || number == SYS_nanosleep || number == SYS_clock_nanosleep ||
 	       number == SYS_epoll_wait || number == SYS_epoll_pwait;
 }
 
@@ -624,7 +627,7 @@ int BPF_PROG(startup_sys_exit, struct pt_regs *regs, long result)
 	u32 id = tgid();
 	struct process *p = own_process(id);
 	struct thread *t;
-	u64 took;
+	u64 took, delay;
 
 	if (joined && id == joined)
 		p = join(id, p);
@@ -634,6 +637,9 @@ int BPF_PROG(startup_sys_exit, struct pt_regs *regs, long result)
 	if (!t || !t->syscall_began)
 		return 0;
 	took = bpf_ktime_get_boot_ns() - t->syscall_began;
+	/* That it was ready and no CPU took it up is not the system call's. */
+	delay = bpf_get_current_task_btf()->sched_info.run_delay - t->syscall_delay;
+	took = took > delay ? took - delay : 0;
 	t->syscall_began = 0;
 	t->sum.syscall_time += took;
 	t->sum.syscalls++;

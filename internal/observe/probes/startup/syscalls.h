@@ -26,6 +26,7 @@
 #define SYS_sendmsg 46
 #define SYS_sendfile 40
 #define SYS_futex 202
+#define SYS_sched_yield 24
 #define SYS_nanosleep 35
 #define SYS_clock_nanosleep 230
 #define SYS_epoll_wait 232
@@ -51,6 +52,7 @@
 #define SYS_sendmsg 211
 #define SYS_sendfile 71
 #define SYS_futex 98
+#define SYS_sched_yield 124
 #define SYS_nanosleep 101
 #define SYS_clock_nanosleep 115
 #define SYS_epoll_wait (NO_SYSCALL - 2)
