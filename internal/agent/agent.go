@@ -35,6 +35,9 @@ type Options struct {
 	Configure func(name string, o *probe.Options)
 	// Pipeline configures the pipeline.
 	Pipeline pipeline.Options
+	// NoProcesses leaves out to read the processes that are there, for whoever
+	// observes what starts later alone.
+	NoProcesses bool
 }
 
 // Agent observes this host. Start it, add sinks to Pipeline, then Run it.
@@ -86,6 +89,9 @@ func Start(ctx context.Context, options Options) (*Agent, error) {
 		a.Close()
 		return nil, err
 	}
+	if options.NoProcesses {
+		return a, nil
+	}
 	if err := a.readProcesses(ctx); err != nil {
 		a.Close()
 		return nil, err
@@ -117,7 +123,7 @@ func (a *Agent) startProbes(host probe.Host, options Options) error {
 			return p.Run(ctx, a.older, emit)
 		})
 	}
-	if !slices.ContainsFunc(a.probes, func(p *probe.Probe) bool { return p.Spec().FeedsProcesses }) {
+	if !options.NoProcesses && !slices.ContainsFunc(a.probes, func(p *probe.Probe) bool { return p.Spec().FeedsProcesses }) {
 		a.Pipeline.AddSource("processes", a.refreshProcesses)
 	}
 	if len(errs) > 0 && (!options.Partial || len(a.probes) == 0) {

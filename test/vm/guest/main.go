@@ -220,6 +220,9 @@ func up() Step {
 		if err := runVictim(s); err != nil {
 			return err
 		}
+		if err := awaitEvents(); err != nil {
+			return err
+		}
 		s.Pages = make(map[string]string)
 		for _, path := range []string{"/healthz", "/readyz", "/api/v1/probes", "/api/v1/services", "/metrics"} {
 			page, err := get("http://" + listen + path)
@@ -230,6 +233,20 @@ func up() Step {
 		}
 		return nil
 	})
+}
+
+// awaitEvents waits until the commands that have ended are told of.
+func awaitEvents() error {
+	const none = `goshawk_probe_events_total{probe="exec"} 0`
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		page, err := get("http://" + listen + "/metrics")
+		if err != nil || !strings.Contains(page, none+"\n") {
+			return err
+		}
+		if time.Now().After(end) {
+			return errors.New("goshawk up tells of no command")
+		}
+	}
 }
 
 func runVictim(s *Step) error {
