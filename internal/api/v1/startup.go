@@ -33,6 +33,8 @@ type Startup struct {
 	// Children and Threads count what the process started.
 	Children int `json:"children"`
 	Threads  int `json:"threads"`
+	// ProbeCostNS is what observing cost each package; it was taken off.
+	ProbeCostNS int64 `json:"probe_cost_ns"`
 	// Lost counts records that did not arrive.
 	Lost   uint64          `json:"lost"`
 	Unseen []StartupUnseen `json:"unseen"`
@@ -108,7 +110,7 @@ type StartupFacts struct {
 func NewStartup(s *startup.Start, findings []model.Finding) Startup {
 	v := Startup{
 		Command: texts(s.Command), Exe: text(s.Exe), GoVersion: text(s.GoVersion), PID: s.PID, Time: Time(s.Time),
-		DurationNS: int64(s.Duration), Ended: string(s.Ended), Children: s.Children, Threads: s.Threads, Lost: s.Lost,
+		DurationNS: int64(s.Duration), Ended: string(s.Ended), Children: s.Children, Threads: s.Threads, Lost: s.Lost, ProbeCostNS: int64(s.ProbeCost),
 		Phases: []StartupPhase{}, Packages: []StartupPackage{}, Findings: []Finding{}, Unseen: []StartupUnseen{},
 		Facts: StartupFacts{
 			GoDebug: text(s.Facts.GoDebug), DefaultGoDebug: text(s.Facts.DefaultGoDebug), GoMaxProcs: s.Facts.GoMaxProcs,
@@ -168,7 +170,7 @@ func texts(list []string) []string {
 func (v *Startup) Start() *startup.Start {
 	s := &startup.Start{
 		Command: slices.Clone(v.Command), Exe: v.Exe, GoVersion: v.GoVersion, PID: v.PID, Time: time.Time(v.Time), Duration: time.Duration(v.DurationNS),
-		Ended: startup.Ended(v.Ended), Children: v.Children, Threads: v.Threads, Lost: v.Lost,
+		Ended: startup.Ended(v.Ended), Children: v.Children, Threads: v.Threads, Lost: v.Lost, ProbeCost: time.Duration(v.ProbeCostNS),
 		Facts: startup.Facts{
 			GoDebug: v.Facts.GoDebug, DefaultGoDebug: v.Facts.DefaultGoDebug, GoMaxProcs: v.Facts.GoMaxProcs, GoProxy: slices.Clone(v.Facts.GoProxy),
 			CPUs: v.Facts.CPUs, Quota: v.Facts.QuotaCPUs, Throttles: v.Facts.Throttles,

@@ -31,7 +31,7 @@ func sampleStart() *startup.Start {
 			{Name: startup.FirstListen, Address: "127.0.0.1:8080", Usage: startup.Usage{Begin: 5 * time.Millisecond}},
 		},
 		Packages: []startup.Package{{Name: "net/http", Usage: usage(2*time.Millisecond, time.Millisecond)}},
-		Children: 1, Threads: 5, Lost: 3, Unseen: []startup.Unseen{{What: "loader", Why: "the process was there before"}},
+		Children: 1, Threads: 5, Lost: 3, ProbeCost: 2500, Unseen: []startup.Unseen{{What: "loader", Why: "the process was there before"}},
 		Facts: startup.Facts{GoDebug: "inittrace=1", DefaultGoDebug: "madvdontneed=1", GoMaxProcs: 4, GoProxy: []string{"proxy.example:443"}, CPUs: 2, Quota: 0.5, Throttles: 9},
 	}
 }

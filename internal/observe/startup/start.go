@@ -28,6 +28,10 @@ type Start struct {
 	Children int
 	// Threads counts the threads that it started.
 	Threads int
+	// ProbeCost is what observing cost each package's init, the least that any of
+	// them took: it was taken off their Duration and CPU. 0 where there are too
+	// few packages to tell.
+	ProbeCost time.Duration
 	// Lost counts records that did not arrive: what is here may be incomplete.
 	Lost uint64
 	// Unseen names what could not be seen, each with the reason.
