@@ -100,7 +100,7 @@ func TestExec(t *testing.T) {
 	v.Stdin.Close()
 	v.Wait()
 	l.stop()
-	if got := l.sum(func(k kind) bool { return k.route == "/items/{id}" && k.status == 200 }); got != 4 {
+	if got := l.sum(func(k kind) bool { return int(k.pid) == v.PID && k.route == "/items/{id}" && k.status == 200 }); got != 4 {
 		t.Errorf("%d requests are counted, want 4: %v", got, l.tallies)
 	}
 }
