@@ -31,7 +31,6 @@ type observer struct {
 	probe *probe.Probe
 	stop  func()
 
-	mu     sync.Mutex
 	reader *startup.Reader
 	starts chan *startup.Start
 }
