@@ -51,12 +51,11 @@ func (q *Quantiles[T]) Collect(now time.Time, e Event[T]) Reason {
 	} else {
 		return Invalid
 	}
-	n, ok := nanos(now)
-	t, okAt := nanos(e.At)
-	switch {
-	case d < 0:
+	if d < 0 {
 		return Negative
-	case !ok || !okAt:
+	}
+	n, t, ok := bothNanos(now, e.At)
+	if !ok {
 		return BadTime
 	}
 	q.mu.Lock()

@@ -16,6 +16,16 @@ func nanos(t time.Time) (int64, bool) {
 	return n, n > 0
 }
 
+// bothNanos is nanos for an event's two times, which mostly are the same.
+func bothNanos(now, at time.Time) (n, t int64, ok bool) {
+	t, ok = nanos(at)
+	if now == at || !ok {
+		return t, t, ok
+	}
+	n, ok = nanos(now)
+	return n, t, ok
+}
+
 // spanNanos returns a span that ends by now in nanoseconds. It may begin before
 // 1970, when there was nothing.
 func spanNanos(now time.Time, s Span) (n, from, to int64, err error) {

@@ -3,7 +3,6 @@ package sli
 import (
 	"errors"
 	"fmt"
-	"math/bits"
 	"slices"
 	"sync"
 	"time"
@@ -66,19 +65,14 @@ type Windows struct {
 	// one before. They are read when the Windows is first used.
 	Tiers []Tier
 
+	pending   pending // what is not in the rings yet
 	mu        sync.Mutex
 	rings     []ring[Counts]
 	ahead     int64 // how much later than now an event may be, in ns
 	recent    int64 // the finest ring's span, in ns
 	err       error // what is wrong with Tiers
 	saturated uint64
-
-	// Events mostly fall into the finest slot that the last one fell into,
-	// which is (low, high], and so into the slots of all rings: they wait in
-	// pending, and flush adds them to these.
-	low, high int64
-	pending   Counts
-	current   []*Counts
+	current   []*Counts // the slots that pending belongs to, one of each ring
 }
 
 // init reads Tiers, once. It is called with the lock held.
@@ -123,31 +117,21 @@ func (w *Windows) Validate() error {
 // to meanwhile. After a step back the events that came with later times wait for
 // their time to come.
 func (w *Windows) Add(now, at time.Time, c Counts) Reason {
-	t, ok := nanos(at)
-	n := t
-	if now != at && ok {
-		n, ok = nanos(now)
-	}
+	n, t, ok := bothNanos(now, at)
 	if !ok {
 		return BadTime
 	}
-	w.mu.Lock()
 	// Inside of the span of the finest ring is inside of all.
-	if t > w.low && t <= w.high && t > n-w.recent && t-n <= w.ahead {
-		good, carryGood := bits.Add64(w.pending.Good, c.Good, 0)
-		bad, carryBad := bits.Add64(w.pending.Bad, c.Bad, 0)
-		if carryGood|carryBad == 0 {
-			w.pending = Counts{good, bad}
-			w.mu.Unlock()
-			return Accepted
-		}
+	if s := w.pending.load(); s.open() && t > n-w.recent && t-n <= w.ahead && w.pending.add(s, t, c) {
+		return Accepted
 	}
+	w.mu.Lock()
 	r := w.add(n, t, c)
 	w.mu.Unlock()
 	return r
 }
 
-// add is Add for an event that is not of the current slot.
+// add is Add with the lock held. It makes the event's slot the current one.
 func (w *Windows) add(now, at int64, c Counts) Reason {
 	if w.rings == nil && w.init() != nil {
 		return Invalid
@@ -156,7 +140,7 @@ func (w *Windows) add(now, at int64, c Counts) Reason {
 		return Ahead
 	}
 	w.flush()
-	w.current, w.low, w.high = w.current[:0], 0, 0
+	w.current = w.current[:0]
 	for i := range w.rings {
 		if sum := w.rings[i].at(now, at); sum != nil {
 			w.plus(sum, c)
@@ -167,7 +151,7 @@ func (w *Windows) add(now, at int64, c Counts) Reason {
 	case 0:
 		return Late
 	case len(w.rings):
-		w.low, w.high = w.rings[0].low, w.rings[0].high
+		w.pending.openFor(w.rings[0].low, w.rings[0].high)
 	}
 	return Accepted
 }
@@ -179,13 +163,12 @@ func (w *Windows) plus(to *Counts, c Counts) {
 	}
 }
 
-// flush moves pending to the rings.
+// flush moves pending to the rings, and closes it.
 func (w *Windows) flush() {
-	if w.pending != (Counts{}) {
+	if c := w.pending.close(); c != (Counts{}) {
 		for _, sum := range w.current {
-			w.plus(sum, w.pending)
+			w.plus(sum, c)
 		}
-		w.pending = Counts{}
 	}
 }
 
@@ -257,7 +240,6 @@ func (w *Windows) Merge(other *Windows) error {
 		return errors.New("sli: windows of different tiers cannot be merged")
 	}
 	w.flush()
-	w.low, w.high = 0, 0
 	w.saturated += saturated
 	for i := range rings {
 		w.rings[i].merge(&rings[i], func(to, from *Counts) { w.plus(to, *from) })

@@ -362,6 +362,49 @@ func TestWindows_saturate(t *testing.T) {
 	}
 }
 
+// TestWindows_manyEventsOfOneSlot adds more than fit where they wait at first.
+func TestWindows_manyEventsOfOneSlot(t *testing.T) {
+	r := rand.New(rand.NewPCG(13, 13))
+	w := new(sli.Windows)
+	now := epoch()
+	var want sli.Counts
+	for range 20_000 {
+		c := sli.Counts{Good: r.Uint64N(1 << r.IntN(24)), Bad: r.Uint64N(1 << r.IntN(24))}
+		want = want.Plus(c)
+		if got := w.Add(now, now, c); got != sli.Accepted {
+			t.Fatal(got)
+		}
+	}
+	for _, d := range []time.Duration{time.Minute, 24 * time.Hour} {
+		if got, err := w.Over(now, sli.Rolling(d)); got != want || err != nil {
+			t.Errorf("over %v: %v, %v, want %v", d, got, err, want)
+		}
+	}
+}
+
+// TestWindows_goroutinesOfDifferentTimes lets each goroutine change the slot
+// that the others add to.
+func TestWindows_goroutinesOfDifferentTimes(t *testing.T) {
+	w := &sli.Windows{Tiers: smallTiers()}
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			at := epoch().Add(time.Duration(g%3) * time.Second)
+			for range 5000 {
+				if r := w.Add(epoch().Add(2*time.Second), at, sli.Counts{Good: 1, Bad: 2}); r != sli.Accepted {
+					t.Error(r)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for _, d := range []time.Duration{10 * time.Second, time.Minute, 10 * time.Minute} {
+		if got, err := w.Over(epoch().Add(2*time.Second), sli.Rolling(d)); got != (sli.Counts{Good: 40_000, Bad: 80_000}) || err != nil {
+			t.Errorf("over %v: %v, %v", d, got, err)
+		}
+	}
+}
+
 func TestWindows_ofSeveralGoroutines(t *testing.T) {
 	q := &sli.Quantiles[time.Duration]{}
 	r := &sli.Ratio[time.Duration]{Good: func(d time.Duration) bool { return d < 500 }}
