@@ -1,6 +1,7 @@
 package sli_test
 
 import (
+	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -294,7 +295,7 @@ func BenchmarkEvaluate(b *testing.B) {
 
 func BenchmarkBounds(b *testing.B) {
 	for _, n := range []uint64{1000, 1_000_000, 1_000_000_000} {
-		b.Run("clopperPearson"+time.Duration(n).String(), func(b *testing.B) {
+		b.Run(fmt.Sprintf("clopperPearson%d", n), func(b *testing.B) {
 			for b.Loop() {
 				sli.ClopperPearson(n/100, n, 0.95)
 			}
