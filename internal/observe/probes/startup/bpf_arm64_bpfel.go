@@ -114,6 +114,7 @@ const (
 	bpfProgStartupSwitch    = "startup_switch"
 	bpfProgStartupSysEnter  = "startup_sys_enter"
 	bpfProgStartupSysExit   = "startup_sys_exit"
+	bpfVarGiveUp            = "give_up"
 	bpfVarJoined            = "joined"
 	bpfVarLauncher          = "launcher"
 	bpfVarLost              = "lost"
@@ -200,6 +201,7 @@ type bpfMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type bpfVariableSpecs struct {
+	GiveUp            *ebpf.VariableSpec `ebpf:"give_up"`
 	Joined            *ebpf.VariableSpec `ebpf:"joined"`
 	Launcher          *ebpf.VariableSpec `ebpf:"launcher"`
 	Lost              *ebpf.VariableSpec `ebpf:"lost"`
@@ -261,6 +263,7 @@ func (m *bpfMaps) Close() error {
 //
 // It can be passed to loadBpfObjects or ebpf.CollectionSpec.LoadAndAssign.
 type bpfVariables struct {
+	GiveUp            *ebpf.Variable `ebpf:"give_up"`
 	Joined            *ebpf.Variable `ebpf:"joined"`
 	Launcher          *ebpf.Variable `ebpf:"launcher"`
 	Lost              *ebpf.Variable `ebpf:"lost"`

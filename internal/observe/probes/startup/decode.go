@@ -15,7 +15,7 @@ import (
 
 const (
 	// giveUpAfter is how long a start is observed at most that does not end,
-	// where nobody said when to stop.
+	// where nobody said when to stop: give_up of startup.bpf.c.
 	giveUpAfter = time.Minute
 	// maxStarts bounds the starts that go on at the same time.
 	maxStarts = 1024
@@ -485,7 +485,6 @@ func (d *decoder) Tick(now time.Duration, lostRecords uint64, emit func(*model.E
 			last := s.last
 			last.Time = uint64(now)
 			d.end(s, &last, startup.EndedTimeout, emit)
-			_ = d.host.Object.Maps["processes"].Delete(s.last.Tgid)
 		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cilium/ebpf"
+
 	"github.com/goshawk-io/goshawk/internal/model"
 	"github.com/goshawk-io/goshawk/internal/observe/probe"
 	"github.com/goshawk-io/goshawk/internal/observe/startup"
@@ -29,7 +31,9 @@ func TestMain(m *testing.M) { testutil.NoLeaks(m) }
 type observer struct {
 	t     *testing.T
 	probe *probe.Probe
-	stop  func()
+	// object is there once a start has been seen.
+	object *ebpf.Collection
+	stop   func()
 
 	reader *startup.Reader
 	starts chan *startup.Start
@@ -73,11 +77,17 @@ func observeWith(t *testing.T, options probe.Options, paths ...string) *observer
 		Symbols: symbol.NewCache(symbol.Options{}),
 	}
 	options.Targets = func(*model.Process) bool { return false }
-	p, err := probe.Start(Spec(), host, options)
+	o := &observer{t: t, reader: startup.NewReader(), starts: make(chan *startup.Start, 100)}
+	spec := Spec()
+	spec.NewDecoder = func(host probe.Host) probe.Decoder {
+		o.object = host.Object
+		return newDecoder(host)
+	}
+	p, err := probe.Start(spec, host, options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &observer{t: t, probe: p, reader: startup.NewReader(), starts: make(chan *startup.Start, 100)}
+	o.probe = p
 	for _, path := range paths {
 		if err := p.AttachFile(path); err != nil {
 			t.Fatal(err)

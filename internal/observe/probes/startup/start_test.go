@@ -322,3 +322,42 @@ func TestAllKeysOfTheSchemaAreKnown(t *testing.T) {
 	}
 	var _ *model.Schema = Schema()
 }
+
+// TestStartsAreForgotten holds the programs to looking at nothing once no start
+// goes on: a counter that stays up costs every switch between threads.
+func TestStartsAreForgotten(t *testing.T) {
+	path := victim(t)
+	o := observe(t, false, path)
+	for _, how := range []string{"status", "exec"} {
+		_ = exec.Command(path, how).Run()
+	}
+	v := testutil.StartTarget(t, path, "serve")
+	v.WaitLine("")
+	for s := o.next(); s.Ended != startup.EndedListen; s = o.next() {
+	}
+	goOn := func() (n uint64) {
+		if err := o.object.Variables["starts"].Get(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := goOn(); n != 0 {
+		t.Errorf("%d starts go on", n)
+	}
+	// One that does not end is given up.
+	w := testutil.StartTarget(t, path, "wait")
+	w.WaitLine("waits")
+	if n := goOn(); n != 1 {
+		t.Errorf("%d starts go on, want 1", n)
+	}
+	if err := o.object.Variables["give_up"].Set(uint64(1)); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(patience); goOn() != 0; time.Sleep(10 * time.Millisecond) {
+		// It runs, and so is switched away from, when it is asked for its status.
+		_ = syscall.Kill(w.PID, syscall.SIGURG)
+		if time.Now().After(end) {
+			t.Fatal("a start that does not end is not given up")
+		}
+	}
+}

@@ -41,6 +41,10 @@ u64 joined = 0;
 u64 until_listen = 1;
 /* slow_syscall is how many ns a system call must take to be named. */
 u64 slow_syscall = 20000;
+/* give_up is after how many ns a start is looked at no more that does not end,
+ * where nobody asked for that one: giveUpAfter of decode.go. */
+u64 give_up = 60000000000ULL;
+
 /* starts counts the starts that go on: most of the time there is none, and
  * nothing is looked up. */
 u64 starts = 0;
@@ -73,6 +77,7 @@ struct {
 /* process is one whose start goes on. */
 struct process {
 	struct counters sum; /* of its threads, as of when each last left a CPU */
+	u64 began;
 	u32 children;
 	u32 threads;
 	u8 accepted;
@@ -100,8 +105,9 @@ struct thread {
 	u32 padding;
 };
 
+/* Threads outlive the start of their process, and nobody takes them out then. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);
 	__type(key, u32);
 	__type(value, struct thread);
@@ -233,12 +239,15 @@ static __always_inline void begin_thread(struct task_struct *task, u64 on_since,
 static __always_inline struct process *begin(u32 id, struct executed *x, u8 kind)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct process fresh = {}, *p;
+	struct process fresh = {.began = x->time}, *p;
 	struct startup_record *e;
 	struct thread *t;
 	u64 waited;
 
-	bpf_map_update_elem(&processes, &id, &fresh, BPF_ANY);
+	if (bpf_map_update_elem(&processes, &id, &fresh, BPF_NOEXIST) != 0) {
+		__sync_fetch_and_add(&lost, 1);
+		return 0;
+	}
 	__sync_fetch_and_add(&starts, 1);
 	p = bpf_map_lookup_elem(&processes, &id);
 	/* What it waited for since is not known but for the run queue. */
@@ -430,6 +439,8 @@ int BPF_PROG(startup_switch, bool preempted, struct task_struct *prev, struct ta
 	t = p ? bpf_map_lookup_elem(&threads, &thread) : 0;
 	if (t)
 		leave(p, t, prev, now);
+	if (p && until_listen && now - p->began > give_up)
+		forget(id);
 	id = next->tgid;
 	thread = next->pid;
 	p = bpf_map_lookup_elem(&processes, &id);
