@@ -32,12 +32,24 @@ type decoder struct {
 	event  model.Event
 	starts map[uint32]*start
 	frames []model.Frame
-	lost   uint64
 	names  map[uint16]string // of system calls
+	// single says that somebody asked for one start: it goes on when the program
+	// listens, and nothing of it is held back.
+	single bool
 }
 
 func newDecoder(host probe.Host) probe.Decoder {
-	return &decoder{host: host, schema: Schema(), starts: make(map[uint32]*start), names: syscallNames()}
+	d := &decoder{host: host, schema: Schema(), starts: make(map[uint32]*start), names: syscallNames()}
+	d.single = d.variable("until_listen") == 0
+	return d
+}
+
+// variable reads a variable of the programs.
+func (d *decoder) variable(name string) (n uint64) {
+	if v, ok := d.host.Object.Variables[name]; ok {
+		_ = v.Get(&n) // it is of this type
+	}
+	return n
 }
 
 // start is one that goes on.
@@ -47,21 +59,21 @@ type start struct {
 	root    model.SpanID
 	exec    uint64 // boot clock
 	last    bpfStartupRecord
-	learned bool // what the executable tells
-	goVersion,
-	defaultGoDebug string
+	// layout is the executable's, once a point was passed.
+	layout uint32
+	known  bool
 	// phase, part and pkg are what goes on: a phase, the part of schedinit, the
 	// init of a package. Their names are empty for none.
 	phase, part, pkg interval
 	sawMain          bool
 	joined           bool // it has started before
 	inits            bool // of packages other than the runtime's own
+	sawPackage       bool
 	listens          bool
 	accepted         bpfStartupRecord
 	throttles        uint32
 	lost             uint64
 	bound            map[uint32]string // what sockets were bound to
-	unseen           []string
 	held             []*model.Event
 }
 
@@ -144,7 +156,7 @@ func (d *decoder) add(r *bpfStartupRecord) *start {
 		return nil
 	}
 	id := model.ProcessID{PID: int32(r.Tgid), Start: target.Ticks(r.Start)}
-	s := &start{exec: r.Time, last: *r, process: &model.Process{ID: id}, throttles: r.Throttles, lost: d.lost, bound: make(map[uint32]string)}
+	s := &start{exec: r.Time, last: *r, process: &model.Process{ID: id}, throttles: r.Throttles, lost: d.variable("lost_records"), bound: make(map[uint32]string)}
 	if known, ok := d.host.Processes.GetID(id); ok {
 		s.process = known
 	}
@@ -216,9 +228,7 @@ func (d *decoder) instant(s *start, r *bpfStartupRecord, name, address string, e
 // point is a point of the runtime that a start passes.
 func (d *decoder) point(s *start, r *bpfStartupRecord, emit func(*model.Event)) {
 	point := bpfPoint(r.Point)
-	if !s.learned {
-		d.learn(s, r.Layout)
-	}
+	s.layout, s.known = r.Layout, true
 	// procresize and others run again later, and on other threads.
 	if s.sawMain && point != bpfPointPOINT_SYSMON || point != bpfPointPOINT_SYSMON && r.Tid != r.Tgid {
 		return
@@ -251,18 +261,26 @@ func (d *decoder) point(s *start, r *bpfStartupRecord, emit func(*model.Event)) 
 
 // partOf begins or ends a part of schedinit.
 func (d *decoder) partOf(s *start, point bpfPoint, r *bpfStartupRecord, emit func(*model.Event)) {
-	names := map[bpfPoint]string{
-		bpfPointPOINT_MALLOCINIT: startup.MallocInit, bpfPointPOINT_MODULESINIT: startup.ModulesInit,
-		bpfPointPOINT_GCINIT: startup.GCInit, bpfPointPOINT_PROCRESIZE: startup.ProcResize,
-	}
-	name, begins := names[point]
+	name := partName(point &^ bpfPointPOINT_RETURN)
 	switch {
-	case begins && s.phase.name == startup.SchedInit:
+	case point&bpfPointPOINT_RETURN == 0 && s.phase.name == startup.SchedInit:
 		d.close(s, &s.part, r, emit)
 		d.open(s, &s.part, startup.KindPhase, name, startup.SchedInit, r)
-	case !begins && names[point&^bpfPointPOINT_RETURN] == s.part.name:
+	case point&bpfPointPOINT_RETURN != 0 && s.part.name == name:
 		d.close(s, &s.part, r, emit)
 	}
+}
+
+func partName(point bpfPoint) string {
+	switch point {
+	case bpfPointPOINT_MALLOCINIT:
+		return startup.MallocInit
+	case bpfPointPOINT_MODULESINIT:
+		return startup.ModulesInit
+	case bpfPointPOINT_GCINIT:
+		return startup.GCInit
+	}
+	return startup.ProcResize
 }
 
 // init begins the init of a package. Those of the runtime run before gcenable.
@@ -271,11 +289,12 @@ func (d *decoder) init(s *start, r *bpfStartupRecord, emit func(*model.Event)) {
 	if s.inits && s.phase.name == "" {
 		d.open(s, &s.phase, startup.KindPhase, startup.PackageInits, "", r)
 	}
-	d.open(s, &s.pkg, startup.KindPackage, d.packageAt(s, r), "", r)
+	s.sawPackage = true
+	d.open(s, &s.pkg, startup.KindPackage, d.packageAt(r), "", r)
 }
 
 // packageAt returns the package that has the function whose address a record has.
-func (d *decoder) packageAt(s *start, r *bpfStartupRecord) string {
+func (d *decoder) packageAt(r *bpfStartupRecord) string {
 	const unknown = "(unknown)"
 	at, ok := d.host.Attached(r.Layout)
 	if !ok {
@@ -294,25 +313,6 @@ func (d *decoder) packageAt(s *start, r *bpfStartupRecord) string {
 	return name
 }
 
-// learn takes from the executable what is to be known of it.
-func (d *decoder) learn(s *start, layout uint32) {
-	at, ok := d.host.Attached(layout)
-	if !ok {
-		return
-	}
-	s.learned = true
-	b := at.Program.Binary()
-	s.goVersion = b.GoVersion()
-	for _, setting := range b.BuildInfo().Settings {
-		if setting.Key == "DefaultGODEBUG" {
-			s.defaultGoDebug = setting.Value
-		}
-	}
-	if _, _, ok := b.Func("runtime.doInit1"); !ok {
-		s.unseen = append(s.unseen, "package inits: the runtime of "+s.goVersion+" does not run them one by one through a function of its own (Go 1.21 and later do)")
-	}
-}
-
 func (d *decoder) listen(s *start, r *bpfStartupRecord, address string, emit func(*model.Event)) {
 	if s.listens {
 		return
@@ -322,16 +322,9 @@ func (d *decoder) listen(s *start, r *bpfStartupRecord, address string, emit fun
 		d.next(s, "", r, emit)
 	}
 	d.instant(s, r, startup.FirstListen, address, emit)
-	if d.untilListen() {
+	if !d.single {
 		d.end(s, r, startup.EndedListen, emit)
 	}
-}
-
-// untilListen reports whether the programs end a start when the program listens.
-func (d *decoder) untilListen() bool {
-	v, ok := d.host.Object.Variables["until_listen"]
-	var n uint64
-	return ok && v.Get(&n) == nil && n != 0
 }
 
 func (d *decoder) respond(s *start, r *bpfStartupRecord, emit func(*model.Event)) {
@@ -370,12 +363,12 @@ func (d *decoder) end(s *start, r *bpfStartupRecord, ended startup.Ended, emit f
 	if r.Quota > 0 {
 		v[fieldQuota] = model.IntValue(int64(r.Quota))
 	}
-	if lost := d.lost - s.lost; lost > 0 {
+	if lost := d.variable("lost_records") - s.lost; lost > 0 {
 		v[fieldLost] = model.IntValue(int64(lost))
 	}
 	delete(d.starts, r.Tgid)
 	// A command that has done its work is no service that starts.
-	if d.untilListen() && ended == startup.EndedExit && r.Value == 0 {
+	if !d.single && ended == startup.EndedExit && r.Value == 0 {
 		return
 	}
 	root := e.Clone()
@@ -390,7 +383,7 @@ func (d *decoder) end(s *start, r *bpfStartupRecord, ended startup.Ended, emit f
 // is known whether the program is a service.
 func (d *decoder) send(s *start, e *model.Event, emit func(*model.Event)) {
 	switch {
-	case !d.untilListen():
+	case d.single:
 		emit(e)
 	case len(s.held) < maxHeld:
 		s.held = append(s.held, e.Clone())
@@ -407,18 +400,28 @@ func (d *decoder) describe(s *start, v []model.Value) {
 	if len(p.Args) > 0 {
 		v[fieldArgs] = list(p.Args)
 	}
-	if s.goVersion != "" {
-		v[fieldGoVersion] = model.StringValue(s.goVersion)
+	if at, ok := d.host.Attached(s.layout); ok && s.known {
+		describeProgram(at.Program.Binary(), v)
 	}
-	if s.defaultGoDebug != "" {
-		v[fieldDefaultGoDebug] = model.StringValue(s.defaultGoDebug)
+	var unseen []string
+	if s.sawMain && !s.sawPackage && !s.joined {
+		unseen = append(unseen, "package inits: the runtime of this release does not run them one by one through a function of its own (Go 1.21 and later do)")
 	}
-	unseen := s.unseen
-	if d.untilListen() {
+	if !d.single {
 		unseen = append(unseen, "system calls, first_accept, first_response: they are traced for one start at a time, by goshawk startup")
 	}
 	if len(unseen) > 0 {
 		v[fieldUnseen] = list(unseen)
+	}
+}
+
+// describeProgram says what the executable tells of itself.
+func describeProgram(b *symbol.Binary, v []model.Value) {
+	v[fieldGoVersion] = model.StringValue(b.GoVersion())
+	for _, setting := range b.BuildInfo().Settings {
+		if setting.Key == "DefaultGODEBUG" {
+			v[fieldDefaultGoDebug] = model.StringValue(setting.Value)
+		}
 	}
 }
 
@@ -469,15 +472,14 @@ func (d *decoder) use(e *model.Event, from, to *bpfStartupRecord, whole bool) {
 	v[fieldCPU], v[fieldRunDelay], v[fieldOffCPU] = model.DurationValue(cpu), model.DurationValue(delay), model.DurationValue(off)
 	v[fieldThrottled] = model.DurationValue(time.Duration(to.Throttled - from.Throttled))
 	v[fieldMinorFaults], v[fieldMajorFaults] = model.IntValue(int64(b.MinorFaults-a.MinorFaults)), model.IntValue(int64(b.MajorFaults-a.MajorFaults))
-	if !d.untilListen() {
+	if d.single {
 		v[fieldSyscalls], v[fieldSyscallTime] = model.IntValue(int64(b.Syscalls-a.Syscalls)), model.DurationValue(time.Duration(b.SyscallTime-a.SyscallTime))
 	}
 }
 
 // Tick gives up starts that do not end.
-func (d *decoder) Tick(now time.Duration, lostRecords uint64, emit func(*model.Event)) {
-	d.lost = lostRecords
-	if !d.untilListen() {
+func (d *decoder) Tick(now time.Duration, _ uint64, emit func(*model.Event)) {
+	if d.single {
 		return
 	}
 	for _, s := range d.starts {

@@ -361,3 +361,25 @@ func TestStartsAreForgotten(t *testing.T) {
 		}
 	}
 }
+
+// TestLostRecordsAreSaid reads from a ring that is too small: what did not arrive
+// is counted where the start is told.
+func TestLostRecordsAreSaid(t *testing.T) {
+	path := victim(t)
+	o := observeWith(t, probe.Options{
+		Detail: true, Settings: probe.Settings{Launcher: int32(os.Getpid())}, RingBytes: os.Getpagesize(),
+		BeforeRead: func() { time.Sleep(time.Millisecond) },
+	}, path)
+	cmd := with(path, "READS=1")
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	lost := o.probe.Health().LostRecords
+	if lost == 0 {
+		t.Fatal("nothing was lost in a ring of one page")
+	}
+	o.stop() // the record of the end may be among the lost
+	if s := o.next(); s.Lost == 0 || s.Lost > lost {
+		t.Errorf("the start says that %d records were lost, the probe %d", s.Lost, lost)
+	}
+}
