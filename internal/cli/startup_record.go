@@ -10,7 +10,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -34,12 +33,10 @@ const (
 
 // recorder records starts with the startup probe.
 type recorder struct {
-	agent *agent.Agent
-	path  string
-	stop  context.CancelFunc
-	done  chan error
-
-	mu      sync.Mutex
+	agent   *agent.Agent
+	path    string
+	stop    context.CancelFunc
+	done    chan error
 	reader  *startup.Reader
 	starts  chan *startup.Start
 	reached chan string // names of phases, as they end
@@ -97,10 +94,9 @@ func attachError(path string, err error) error {
 	return fmt.Errorf("startup: %w", err)
 }
 
+// consume takes an event; the queue calls it from one goroutine.
 func (r *recorder) consume(e *model.Event) {
-	r.mu.Lock()
 	start := r.reader.Add(e)
-	r.mu.Unlock()
 	if e.Get(startup.KeyKind).Str() == startup.KindPhase {
 		select {
 		case r.reached <- strings.Clone(e.Get(startup.KeyName).Str()):
