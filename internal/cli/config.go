@@ -120,7 +120,7 @@ func reportConfig(env Env, what string, err error) error {
 func knownProbes() []config.KnownProbe {
 	var list []config.KnownProbe
 	for _, spec := range probes.All() {
-		list = append(list, config.KnownProbe{Name: spec.Name, Functions: spec.Functions != nil, Requests: spec.Name == "http", Starts: spec.OnRequest})
+		list = append(list, config.KnownProbe{Name: spec.Name, Functions: spec.Functions != nil, Requests: spec.Name == "http", Starts: spec.Name == startupProbe, OnRequest: spec.OnRequest})
 	}
 	return list
 }
@@ -176,9 +176,7 @@ func (c *configured) close() {
 // enabled returns the probes that the configuration does not turn off.
 func (c *configured) enabled(specs []*probe.Spec) []*probe.Spec {
 	now := c.Config()
-	return slices.DeleteFunc(slices.Clone(specs), func(s *probe.Spec) bool {
-		return !now.Probe(s.Name).Enabled || s.OnRequest && !now.HasProbe(s.Name)
-	})
+	return slices.DeleteFunc(slices.Clone(specs), func(s *probe.Spec) bool { return !now.Probe(s.Name).Enabled })
 }
 
 // follow applies changes until ctx is done; the channel is closed then. live

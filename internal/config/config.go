@@ -33,6 +33,8 @@ type Config struct {
 	hash      string
 	resources []Resource
 	specs     map[key]any
+	// onRequest are the probes that are off unless a document speaks of them.
+	onRequest []string
 }
 
 // key names a resource.
@@ -76,12 +78,14 @@ func (c *Config) Probe(name string) ProbeConfig {
 			return p.clone()
 		}
 	}
-	return standardProbe()
+	return c.standardProbe(name)
 }
 
-// HasProbe reports whether a file speaks of the probe named name.
-func (c *Config) HasProbe(name string) bool {
-	return c != nil && c.specs[key{KindProbe, name}] != nil
+// standardProbe is how a probe works that no file mentions.
+func (c *Config) standardProbe(name string) ProbeConfig {
+	p := standardProbe()
+	p.Enabled = c == nil || !slices.Contains(c.onRequest, name)
+	return p
 }
 
 // spec returns what c says of a resource, or what holds without it.
@@ -90,6 +94,9 @@ func (c *Config) spec(k key) any {
 		if spec, ok := c.specs[k]; ok {
 			return spec
 		}
+	}
+	if k.kind == KindProbe {
+		return c.standardProbe(k.name)
 	}
 	for _, kind := range kinds(Options{}) {
 		if kind.name == k.kind {
@@ -140,7 +147,7 @@ type builder struct {
 
 // parse reads what is in s.
 func parse(s snapshot, o Options) (*Config, error) {
-	b := builder{config: &Config{specs: make(map[key]any)}, kinds: kinds(o), places: make(map[key]string), errs: s.errs}
+	b := builder{config: &Config{specs: make(map[key]any), onRequest: onRequest(o.Probes)}, kinds: kinds(o), places: make(map[key]string), errs: s.errs}
 	for i, f := range s.sources {
 		if len(b.errs) >= maxErrors {
 			b.errs = append(b.errs, &Error{File: f.name, Cause: fmt.Sprintf("is not checked, and %d files after it", len(s.sources)-i-1), Hint: "correct the errors before, and check again"})

@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { testutil.NoLeaks(m) }
 
 // options are those of an agent with a probe of each sort.
 func options() Options {
-	return Options{Probes: []KnownProbe{{Name: "exec"}, {Name: "tcp"}, {Name: "http", Functions: true, Requests: true}, {Name: "startup", Functions: true, Starts: true}}}
+	return Options{Probes: []KnownProbe{{Name: "exec"}, {Name: "tcp"}, {Name: "http", Functions: true, Requests: true}, {Name: "startup", Functions: true, Starts: true, OnRequest: true}}}
 }
 
 // probeFile is a document about a probe; spec is indented already.

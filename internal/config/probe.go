@@ -21,6 +21,18 @@ type KnownProbe struct {
 	// Starts says that its events are starts of programs: it attaches to
 	// executables before they run.
 	Starts bool
+	// OnRequest says that it runs only where a document speaks of it.
+	OnRequest bool
+}
+
+func onRequest(list []KnownProbe) []string {
+	var names []string
+	for _, k := range list {
+		if k.OnRequest {
+			names = append(names, k.Name)
+		}
+	}
+	return names
 }
 
 // ProbeConfig is how a probe works. [Config.Probe] returns it complete: what
@@ -72,7 +84,7 @@ type Routes struct {
 	Limit int
 }
 
-// standardProbe is a probe that no file mentions.
+// standardProbe is what a document says that says nothing.
 func standardProbe() ProbeConfig {
 	return ProbeConfig{
 		Enabled:  true,
@@ -115,7 +127,7 @@ func probeFields(p *ProbeConfig, known KnownProbe) []field {
 		requests = "the probe " + known.Name + " sees no requests"
 	}
 	enabled := "true"
-	if known.Name != "" && known.Starts {
+	if known.OnRequest {
 		enabled = "false"
 	}
 	return []field{

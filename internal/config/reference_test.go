@@ -63,7 +63,7 @@ func TestReference_defaultsAreTheDecoders(t *testing.T) {
 	}
 	for _, p := range probes {
 		want := standardProbe()
-		want.Enabled = !p.Starts
+		want.Enabled = !p.OnRequest
 		if got := c.Probe(p.Name); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %+v", p.Name, got)
 		}
