@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"log/slog"
 
 	"github.com/goshawk-io/goshawk/internal/agent"
 	"github.com/goshawk-io/goshawk/internal/config"
@@ -11,11 +10,12 @@ import (
 	"github.com/goshawk-io/goshawk/internal/observe/probes"
 )
 
-// configure gives a probe what the configuration says of it. Which services it
-// attaches to is asked anew each time, so that a change takes effect.
+// configure gives a probe what the configuration says of it. Which services and
+// files it attaches to is asked anew each time, so that a change takes effect.
 func (c *configured) configure(name string, o *probe.Options) {
 	o.Settings = settingsOf(c.Config().Probe(name))
 	o.Targets = func(p *model.Process) bool { return c.Config().Probe(name).Targets.Match(p.Service) }
+	o.Files = func() []string { return c.Config().Probe(name).Targets.Executables }
 }
 
 // settingsOf translates what users write. To them no events is 0, which a probe
@@ -50,16 +50,4 @@ func liveProbes(a *agent.Agent, started *config.Config) map[string]liveProbe {
 		}
 	}
 	return live
-}
-
-// attachFiles attaches the probes to the executables that the configuration names,
-// before anything runs them.
-func (c *configured) attachFiles(a *agent.Agent, log *slog.Logger) {
-	for _, spec := range c.enabled(probes.All()) {
-		for _, path := range c.Config().Probe(spec.Name).Targets.Executables {
-			if err := a.AttachFile(spec.Name, path); err != nil {
-				log.Warn("a probe is not attached to a file; it will be when a process runs that", "probe", spec.Name, "exe", path, "cause", err)
-			}
-		}
-	}
 }

@@ -63,7 +63,7 @@ func newStarter(ctx context.Context, env Env, command []string) (starter, error)
 func newRecorder(ctx context.Context, env Env, path string, settings probe.Settings) (*recorder, error) {
 	a, err := agent.Start(ctx, agent.Options{
 		Log: env.logger(), Probes: []*probe.Spec{probes.Find(startupProbe)},
-		Probe:       probe.Options{Detail: true, Targets: func(*model.Process) bool { return false }, Settings: settings},
+		Probe:       probe.Options{Detail: true, Unguarded: true, Targets: func(*model.Process) bool { return false }, Settings: settings},
 		NoProcesses: settings.Joined == 0,
 	})
 	if errors.Is(err, context.Canceled) {

@@ -144,7 +144,6 @@ func runUp(ctx context.Context, env Env, o upOptions) error {
 		return errors.Join(err, store.close())
 	}
 	defer a.Close()
-	configuration.attachFiles(a, log)
 	return errors.Join(serveUp(ctx, env, o, a, store, configuration, listener, who, log), store.close())
 }
 

@@ -26,7 +26,8 @@ const (
 	// youngest is how old a process must be: attaching to a command that is
 	// about to end costs more than it tells.
 	youngest = 500 * time.Millisecond
-	// detachAfter is how long an executable stays attached that no process runs.
+	// detachAfter is how long an executable stays attached that no process runs,
+	// if writing to it is held up meanwhile.
 	detachAfter = time.Minute
 	// maxExecutables is how many executables a probe tells apart that has no
 	// layouts.
@@ -56,13 +57,18 @@ type functions struct {
 	files   map[target.FileID]*executable
 	byIndex map[uint32]*executable
 	next    uint32
+	// asked are the files that AttachFile was called for; causes say why one of
+	// those to be held is not attached.
+	asked  []string
+	causes map[string]string
 }
 
 // executable is a file that was looked at. It is guarded by the lock.
 type executable struct {
-	index   uint32
-	path    string
-	program *symbol.Program
+	index     uint32
+	path      string
+	goVersion string
+	program   *symbol.Program
 	// sites are where each of the probe's programs runs, links what holds those
 	// that are attached, by program.
 	sites   map[string][]site
@@ -74,7 +80,9 @@ type executable struct {
 	// business here.
 	refused error
 	skipped bool
-	pinned  bool // attached to stay
+	// guard holds up who writes to the file; nil where that is impossible.
+	guard   *uprobe.Guard
+	held    bool // whether or not a process runs it
 	running []*model.Process
 	seen    time.Time
 }
@@ -82,7 +90,7 @@ type executable struct {
 func newFunctions(spec *Spec, host *Host, collection *ebpf.Collection, options Options) *functions {
 	return &functions{
 		spec: spec, host: host, collection: collection, options: options, self: int32(os.Getpid()),
-		files: make(map[target.FileID]*executable), byIndex: make(map[uint32]*executable),
+		files: make(map[target.FileID]*executable), byIndex: make(map[uint32]*executable), causes: make(map[string]string),
 	}
 }
 
@@ -100,8 +108,10 @@ func (f *functions) run(ctx context.Context) {
 	}
 }
 
-// scan attaches to what runs now and lets go of what runs no more.
+// scan attaches to what runs now, or is to be held, and lets go of what is not.
 func (f *functions) scan(now time.Time) {
+	f.letGoOfAwaited()
+	held := f.hold(now)
 	running := make(map[*executable][]*model.Process)
 	known := make(map[*model.Process]*executable, len(f.known))
 	for _, p := range f.host.Processes.GoProcesses() {
@@ -122,14 +132,23 @@ func (f *functions) scan(now time.Time) {
 		running[e] = append(running[e], p)
 	}
 	f.known = known
+	f.letGo(func(e *executable) bool {
+		e.running, e.held = running[e], held[e]
+		if e.held || len(e.running) > 0 {
+			e.seen = now
+		}
+		unused := now.Sub(e.seen)
+		return unused > detachAfter || unused > 0 && e.guard == nil && e.points > 0
+	})
+}
+
+// letGo detaches from the executables that unused, which is called with the lock
+// held, is true for.
+func (f *functions) letGo(unused func(*executable) bool) {
 	f.mu.Lock()
 	var old []*executable
 	for id, e := range f.files {
-		e.running = running[e]
-		if len(e.running) > 0 {
-			e.seen = now
-		}
-		if !e.pinned && now.Sub(e.seen) > detachAfter {
+		if unused(e) {
 			delete(f.files, id)
 			delete(f.byIndex, e.index)
 			old = append(old, e)
@@ -156,29 +175,68 @@ func (f *functions) find(p *model.Process, now time.Time) *executable {
 	if err != nil {
 		return nil
 	}
-	defer running.File.Close()
+	e, isNew, err := f.open(running, p.Exe, p, now)
+	if err == nil {
+		err, _ = f.refusal(e)
+	}
+	if isNew && err != nil {
+		f.host.Log.Warn("a probe is not attached to a program", "probe", f.spec.Name, "exe", p.Exe, "pid", p.ID.PID, "cause", err)
+	}
+	return e
+}
+
+// open returns the executable that file is, which it closes or keeps. It is
+// attached if it is new. A process that runs it is asked whether its code is that
+// of the file. Where p is nil none need run it, and the error says that the file
+// cannot be guarded now; the result is nil then.
+func (f *functions) open(file *target.Running, path string, p *model.Process, now time.Time) (e *executable, isNew bool, err error) {
 	f.attaching.Lock()
 	defer f.attaching.Unlock()
 	f.mu.Lock()
-	e := f.files[running.ID]
+	e = f.files[file.ID]
 	f.mu.Unlock()
 	if e != nil {
-		return e
+		file.File.Close()
+		return e, false, nil
 	}
-	e = &executable{index: f.freeIndex(), path: p.Exe, seen: now, links: make(map[string]io.Closer)}
-	if err := f.attach(e, p, running); err != nil {
-		e.close()
-		e.refused = err
-		f.host.Log.Warn("a probe is not attached to a program", "probe", f.spec.Name, "exe", p.Exe, "pid", p.ID.PID, "cause", err)
+	guard, err := uprobe.NewGuard(file.File)
+	if err != nil {
+		defer file.File.Close()
 	}
+	switch {
+	case err == nil:
+		// What was written before the guard was there is another file.
+		if err = file.Identify(); err != nil {
+			guard.Close()
+		}
+	case p != nil || errors.Is(err, uprobe.ErrUnguarded) && f.options.Unguarded:
+		f.host.Log.Debug("a program is attached only while it runs", "probe", f.spec.Name, "exe", path, "cause", err)
+		err = nil
+	}
+	if err != nil {
+		return nil, true, err
+	}
+	e = &executable{index: f.freeIndex(), path: path, seen: now, guard: guard, links: make(map[string]io.Closer)}
+	e.refused = f.attach(e, p, file)
 	for _, fault := range e.off {
 		logFault(f.host.Log, f.spec.Name, &fault)
 	}
+	if e.refused != nil || e.points == 0 {
+		e.close()
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.files[running.ID] = e
+	f.files[file.ID] = e
 	f.byIndex[e.index] = e
-	return e
+	return e, true, nil
+}
+
+// refusal says why e is not attached; skipped that the probe has no business
+// there.
+func (f *functions) refusal(e *executable) (refused error, skipped bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return e.refused, e.skipped
 }
 
 // freeIndex returns an index of the layouts that no executable has.
@@ -198,40 +256,6 @@ func (f *functions) freeIndex() uint32 {
 	return f.next
 }
 
-// attachFile attaches the probe to a file.
-func (f *functions) attachFile(path string) error {
-	file, err := target.OpenFile(path)
-	if err != nil {
-		return err
-	}
-	defer file.File.Close()
-	f.attaching.Lock()
-	defer f.attaching.Unlock()
-	f.mu.Lock()
-	e := f.files[file.ID]
-	f.mu.Unlock()
-	if e == nil {
-		e = &executable{index: f.freeIndex(), path: path, links: make(map[string]io.Closer)}
-		if e.refused = f.attach(e, nil, file); e.refused != nil {
-			e.close()
-		}
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	e.pinned = true
-	f.files[file.ID] = e
-	f.byIndex[e.index] = e
-	switch {
-	case e.refused != nil:
-		return e.refused
-	case e.skipped && e.program == nil:
-		return fmt.Errorf("%s: %w", path, symbol.ErrNotGo)
-	case e.skipped:
-		return fmt.Errorf("%s: %w", path, ErrNoFunctions)
-	}
-	return nil
-}
-
 // attach attaches the probe to an executable that a process runs, nil for one
 // that none need run. Points that fail are off alone; the error is for what makes
 // all of them impossible.
@@ -244,8 +268,8 @@ func (f *functions) attach(e *executable, p *model.Process, running *target.Runn
 	if err != nil {
 		return err
 	}
-	e.program = program
 	b := program.Binary()
+	e.program, e.goVersion = program, b.GoVersion()
 	defer b.Forget()
 	found := b.Lookup(f.spec.Functions.names()...)
 	if !slices.ContainsFunc(f.spec.Functions.Any, func(name string) bool { _, ok := found[name]; return ok }) {
@@ -375,12 +399,20 @@ func functionHint(err error) string {
 	return "report the cause with the Go version that goshawk ps shows"
 }
 
+// close detaches, and lets go on who waits to write to the file after that. Each
+// link waits for the kernel, those that are closed together wait once.
 func (e *executable) close() {
+	var wait sync.WaitGroup
 	for _, l := range e.links {
-		l.Close()
+		wait.Go(func() { l.Close() })
 	}
+	wait.Wait()
 	clear(e.links)
 	e.points = 0
+	if e.guard != nil {
+		e.guard.Close()
+		e.guard = nil
+	}
 }
 
 // attached returns the executable at an index.
@@ -416,10 +448,10 @@ func (f *functions) health() (targets []model.ProbeTarget, off []model.ProbeFaul
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, e := range f.files {
-		if e.skipped || len(e.running) == 0 {
+		if e.skipped || len(e.running) == 0 && !e.held {
 			continue
 		}
-		t := model.ProbeTarget{Exe: e.path, Points: e.points, Assumed: e.assumed, Off: len(e.off)}
+		t := model.ProbeTarget{Exe: e.path, GoVersion: e.goVersion, PIDs: []int32{}, Points: e.points, Assumed: e.assumed, Off: len(e.off)}
 		for _, p := range e.running {
 			t.PIDs = append(t.PIDs, p.ID.PID)
 			t.Service, t.GoVersion = p.Service, p.Go.GoVersion
@@ -435,7 +467,9 @@ func (f *functions) health() (targets []model.ProbeTarget, off []model.ProbeFaul
 		}
 		off = append(off, e.off...)
 	}
-	slices.SortFunc(targets, func(a, b model.ProbeTarget) int { return int(a.PIDs[0] - b.PIDs[0]) })
+	slices.SortFunc(targets, func(a, b model.ProbeTarget) int {
+		return cmp.Or(slices.Compare(a.PIDs, b.PIDs), cmp.Compare(a.Exe, b.Exe))
+	})
 	slices.SortFunc(off, func(a, b model.ProbeFault) int { return cmp.Compare(a.Part, b.Part) })
 	return targets, off
 }

@@ -178,8 +178,9 @@ func TestHealthOfPrograms(t *testing.T) {
 	add(2, &executable{path: "/a", refused: errors.New("too old"), running: running(7)})
 	add(3, &executable{path: "/skipped", skipped: true, running: running(8)})
 	add(4, &executable{path: "/ended", points: 9})
+	add(5, &executable{path: "/held", points: 2, held: true, goVersion: "go1.25.0"})
 	targets, off := f.health()
-	if got, want := fmt.Sprint(targets), "[{/a service 7 go1.26.8 [7] 0 0 } {/b service 10 go1.26.8 [10 20] 3 1 }]"; got != want {
+	if got, want := fmt.Sprint(targets), "[{/held  go1.25.0 [] 2 0 } {/a service 7 go1.26.8 [7] 0 0 } {/b service 10 go1.26.8 [10 20] 3 1 }]"; got != want {
 		t.Errorf("targets = %s, want %s", got, want)
 	}
 	if len(off) != 2 || off[0].Part != "/a" || off[0].Cause != "too old" || !strings.Contains(off[0].Missing, "test") || off[1].Part != "/b f.A" {
@@ -204,7 +205,7 @@ func TestHealthOfPrograms(t *testing.T) {
 		t.Errorf("the link was closed %d times", link.times)
 	}
 	targets, off = f.health()
-	if targets[1].Points != 0 || len(off) != 2 || off[1].Cause != "nonsense" {
+	if targets[2].Points != 0 || len(off) != 2 || off[1].Cause != "nonsense" {
 		t.Errorf("targets = %+v, off = %+v", targets, off)
 	}
 }

@@ -36,6 +36,14 @@ type Options struct {
 	// Targets chooses the Go programs that a probe of functions attaches to;
 	// nil means all but this one.
 	Targets func(*model.Process) bool
+	// Files, if not nil, returns the executable files that a probe of functions
+	// is to be attached to whether or not a process runs them. It is asked
+	// several times a second: a file that is replaced is attached again, one that
+	// is not returned any longer is let go of.
+	Files func() []string
+	// Unguarded attaches to files that no process runs even where writing to
+	// them cannot be held up; see [uprobe.Guard].
+	Unguarded bool
 	// Eager attaches to Go programs however young they are.
 	Eager bool
 	// Detail attaches the spec's points of detail too.
@@ -197,9 +205,10 @@ func (p *Probe) Run(ctx context.Context, older []target.Process, emit func(*mode
 	}
 }
 
-// AttachFile attaches a probe of functions to an executable file, for as long as
-// the probe is open, whether or not a process runs it: the next start is seen
-// from its first instruction on.
+// AttachFile attaches a probe of functions to an executable file, as
+// [Options.Files] does, for as long as the probe is open: the next start is seen
+// from its first instruction on. It returns when the probe is attached, or why it
+// is not.
 //
 // The error matches [symbol.ErrNotGo] for a file that is no Go program, and
 // [ErrNoFunctions] for one that has nothing that the probe is about.

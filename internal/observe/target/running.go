@@ -47,12 +47,22 @@ func OpenFile(path string) (*Running, error) {
 	if err != nil {
 		return nil, err
 	}
-	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+	r := &Running{File: f}
+	if err := r.Identify(); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("open executable %s: %w", path, err)
+		return nil, err
 	}
-	return &Running{File: f, ID: statFileID(&st)}, nil
+	return r, nil
+}
+
+// Identify sets ID to what the file is now: it may have been written since.
+func (r *Running) Identify() error {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(r.File.Fd()), &st); err != nil {
+		return fmt.Errorf("open executable %s: %w", r.File.Name(), err)
+	}
+	r.ID = statFileID(&st)
+	return nil
 }
 
 // OpenRunning opens the executable that a process runs now, whatever its path
@@ -71,11 +81,10 @@ func (t *Table) OpenRunning(id model.ProcessID) (*Running, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open executable of process %d: %w", id.PID, err)
 	}
-	f := os.NewFile(uintptr(fd), fmt.Sprintf("/proc/%d/exe", id.PID))
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("open executable of process %d: %w", id.PID, err)
+	r := &Running{File: os.NewFile(uintptr(fd), fmt.Sprintf("/proc/%d/exe", id.PID)), StartCode: stat.startCode}
+	if err := r.Identify(); err != nil {
+		r.File.Close()
+		return nil, err
 	}
-	return &Running{File: f, ID: statFileID(&st), StartCode: stat.startCode}, nil
+	return r, nil
 }
