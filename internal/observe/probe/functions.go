@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"slices"
 	"sync"
@@ -14,7 +12,6 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/goshawk-io/goshawk/internal/model"
-	"github.com/goshawk-io/goshawk/internal/observe/symbol"
 	"github.com/goshawk-io/goshawk/internal/observe/target"
 	"github.com/goshawk-io/goshawk/internal/observe/uprobe"
 )
@@ -61,30 +58,6 @@ type functions struct {
 	// those to be held is not attached.
 	asked  []string
 	causes map[string]string
-}
-
-// executable is a file that was looked at. It is guarded by the lock.
-type executable struct {
-	index     uint32
-	path      string
-	goVersion string
-	program   *symbol.Program
-	// sites are where each of the probe's programs runs, links what holds those
-	// that are attached, by program.
-	sites   map[string][]site
-	links   map[string]io.Closer
-	points  int
-	off     []model.ProbeFault
-	assumed string
-	// refused says why the probe is not attached at all; skipped that it has no
-	// business here.
-	refused error
-	skipped bool
-	// guard holds up who writes to the file; nil where that is impossible.
-	guard   *uprobe.Guard
-	held    bool // whether or not a process runs it
-	running []*model.Process
-	seen    time.Time
 }
 
 func newFunctions(spec *Spec, host *Host, collection *ebpf.Collection, options Options) *functions {
@@ -138,7 +111,7 @@ func (f *functions) scan(now time.Time) {
 			e.seen = now
 		}
 		unused := now.Sub(e.seen)
-		return unused > detachAfter || unused > 0 && e.guard == nil && e.points > 0
+		return unused > detachAfter || unused > 0 && e.guard == nil && e.points() > 0
 	})
 }
 
@@ -150,7 +123,9 @@ func (f *functions) letGo(unused func(*executable) bool) {
 	for id, e := range f.files {
 		if unused(e) {
 			delete(f.files, id)
-			delete(f.byIndex, e.index)
+			if e.indexed {
+				delete(f.byIndex, e.index)
+			}
 			old = append(old, e)
 		}
 	}
@@ -216,18 +191,20 @@ func (f *functions) open(file *target.Running, path string, p *model.Process, no
 	if err != nil {
 		return nil, true, err
 	}
-	e = &executable{index: f.freeIndex(), path: path, seen: now, guard: guard, links: make(map[string]io.Closer)}
+	e = &executable{path: path, seen: now, guard: guard}
 	e.refused = f.attach(e, p, file)
 	for _, fault := range e.off {
 		logFault(f.host.Log, f.spec.Name, &fault)
 	}
-	if e.refused != nil || e.points == 0 {
+	if e.refused != nil || e.points() == 0 {
 		e.close()
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.files[file.ID] = e
-	f.byIndex[e.index] = e
+	if e.indexed {
+		f.byIndex[e.index] = e
+	}
 	return e, true, nil
 }
 
@@ -239,8 +216,9 @@ func (f *functions) refusal(e *executable) (refused error, skipped bool) {
 	return e.refused, e.skipped
 }
 
-// freeIndex returns an index of the layouts that no executable has.
-func (f *functions) freeIndex() uint32 {
+// freeIndex returns an index of the layouts that no executable has, if there is
+// one.
+func (f *functions) freeIndex() (index uint32, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	size := uint32(maxExecutables)
@@ -250,169 +228,10 @@ func (f *functions) freeIndex() uint32 {
 	for range size {
 		f.next = (f.next + 1) % size
 		if _, taken := f.byIndex[f.next]; !taken {
-			break
+			return f.next, true
 		}
 	}
-	return f.next
-}
-
-// attach attaches the probe to an executable that a process runs, nil for one
-// that none need run. Points that fail are off alone; the error is for what makes
-// all of them impossible.
-func (f *functions) attach(e *executable, p *model.Process, running *target.Running) error {
-	program, err := f.host.Symbols.LookupFile(running.File, e.path)
-	if errors.Is(err, symbol.ErrNotGo) {
-		e.skipped = true
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	b := program.Binary()
-	e.program, e.goVersion = program, b.GoVersion()
-	defer b.Forget()
-	found := b.Lookup(f.spec.Functions.names()...)
-	if !slices.ContainsFunc(f.spec.Functions.Any, func(name string) bool { _, ok := found[name]; return ok }) {
-		e.skipped = true
-		return nil
-	}
-	if err := f.describe(e, b); err != nil {
-		return err
-	}
-	var at []symbol.Point
-	e.sites, at = f.sites(e, b, found)
-	var refused []uprobe.Refusal
-	if p != nil {
-		refused = uprobe.Check(int(p.ID.PID), b.LoadBias(running.StartCode), b, at)
-	}
-	for program, list := range e.sites {
-		e.sites[program] = slices.DeleteFunc(list, func(s site) bool {
-			i := slices.IndexFunc(refused, func(r uprobe.Refusal) bool { return r.Offset == s.Offset })
-			if i >= 0 {
-				e.off = append(e.off, pointFault(e, s.point, refused[i].Err))
-			}
-			return i >= 0
-		})
-		f.attachProgram(e, running.File, program)
-	}
-	if e.points == 0 && len(e.off) > 0 {
-		return errors.New(e.off[0].Cause)
-	}
-	f.host.Log.Debug("attached to a program", "probe", f.spec.Name, "exe", e.path, "points", e.points)
-	return nil
-}
-
-// describe tells the programs of the executable's layout.
-func (f *functions) describe(e *executable, b *symbol.Binary) error {
-	if f.spec.Functions.Layout == nil {
-		return nil
-	}
-	layout, err := f.spec.Functions.Layout(b)
-	if err != nil {
-		return err
-	}
-	e.assumed, e.off = layout.Assumed, layout.Off
-	if e.assumed != "" {
-		f.host.Log.Warn("the layout of a program's structs is assumed, and given up if what is read makes no sense",
-			"probe", f.spec.Name, "exe", e.path, "go", b.GoVersion(), "layout of", e.assumed)
-	}
-	for i := range e.off {
-		e.off[i].Part = e.path + " " + e.off[i].Part
-	}
-	if err := f.collection.Maps[layoutMap].Put(e.index, layout.Value); err != nil {
-		return fmt.Errorf("tell the programs of %s: %w", e.path, err)
-	}
-	return nil
-}
-
-func (f *functions) attachProgram(e *executable, exe *os.File, program string) {
-	list := e.sites[program]
-	if len(list) == 0 {
-		return
-	}
-	plain := make([]uprobe.Site, len(list))
-	for i := range list {
-		plain[i] = list[i].Site
-	}
-	link, refused, err := uprobe.Attach(exe, f.collection.Programs[program], plain, uprobe.Options{Log: f.host.Log})
-	if err != nil {
-		e.off = append(e.off, pointFault(e, list[0].point, err))
-		return
-	}
-	for _, r := range refused {
-		i := slices.IndexFunc(list, func(s site) bool { return s.Offset == r.Offset })
-		e.off = append(e.off, pointFault(e, list[i].point, r.Err))
-	}
-	e.links[program] = link
-	e.points += len(list) - len(refused)
-}
-
-// adjust attaches the programs that are of use at an executable by now, and
-// detaches those that are not.
-func (f *functions) adjust(e *executable, p *model.Process) {
-	if f.spec.Functions.Wanted == nil {
-		return
-	}
-	for program, list := range e.sites {
-		f.mu.Lock()
-		link, attached := e.links[program]
-		gone := e.refused != nil
-		f.mu.Unlock()
-		wanted := f.spec.Functions.Wanted(f.collection, e.index, program, attached)
-		switch {
-		case gone || len(list) == 0 || wanted == attached:
-		case wanted:
-			f.attachAgain(e, p, program)
-		default:
-			f.mu.Lock()
-			delete(e.links, program)
-			e.points -= len(list)
-			f.mu.Unlock()
-			link.Close()
-		}
-	}
-}
-
-// attachAgain attaches a program that was not wanted for a while.
-func (f *functions) attachAgain(e *executable, p *model.Process, program string) {
-	running, err := f.host.Processes.OpenRunning(p.ID)
-	if err != nil {
-		return
-	}
-	defer running.File.Close()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	// The process may run another file by now.
-	if f.files[running.ID] == e {
-		f.attachProgram(e, running.File, program)
-	}
-}
-
-func pointFault(e *executable, p *FunctionPoint, err error) model.ProbeFault {
-	return model.ProbeFault{Part: e.path + " " + p.Function, Cause: err.Error(), Missing: p.Missing, Hint: functionHint(err)}
-}
-
-func functionHint(err error) string {
-	if errors.Is(err, uprobe.ErrPatched) {
-		return "something has rewritten the code of the process: find out what before a probe is put there"
-	}
-	return "report the cause with the Go version that goshawk ps shows"
-}
-
-// close detaches, and lets go on who waits to write to the file after that. Each
-// link waits for the kernel, those that are closed together wait once.
-func (e *executable) close() {
-	var wait sync.WaitGroup
-	for _, l := range e.links {
-		wait.Go(func() { l.Close() })
-	}
-	wait.Wait()
-	clear(e.links)
-	e.points = 0
-	if e.guard != nil {
-		e.guard.Close()
-		e.guard = nil
-	}
+	return 0, false
 }
 
 // attached returns the executable at an index.
@@ -451,7 +270,7 @@ func (f *functions) health() (targets []model.ProbeTarget, off []model.ProbeFaul
 		if e.skipped || len(e.running) == 0 && !e.held {
 			continue
 		}
-		t := model.ProbeTarget{Exe: e.path, GoVersion: e.goVersion, PIDs: []int32{}, Points: e.points, Assumed: e.assumed, Off: len(e.off)}
+		t := model.ProbeTarget{Exe: e.path, GoVersion: e.goVersion, PIDs: []int32{}, Points: e.points(), Assumed: e.assumed, Off: len(e.off)}
 		for _, p := range e.running {
 			t.PIDs = append(t.PIDs, p.ID.PID)
 			t.Service, t.GoVersion = p.Service, p.Go.GoVersion

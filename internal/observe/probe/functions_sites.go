@@ -108,7 +108,7 @@ func (f *siteFinder) addPoints(p *FunctionPoint, points []symbol.Point) {
 // addInlined adds what does for a point in the functions that its own is inlined
 // into.
 func (f *siteFinder) addInlined(p *FunctionPoint) {
-	callers := slices.DeleteFunc(f.inlined[p.Function], func(caller string) bool { return f.addInstead(p, caller) })
+	callers := slices.DeleteFunc(slices.Clone(f.inlined[p.Function]), func(caller string) bool { return f.addInstead(p, caller) })
 	if len(callers) > 0 {
 		f.executable.off = append(f.executable.off, inlinedFault(f.executable, p, callers))
 	}

@@ -29,6 +29,9 @@ type Functions struct {
 	// use at the executable of an index, given whether it is attached there: a
 	// point that turns out to tell nothing need not be paid for.
 	Wanted func(object *ebpf.Collection, index uint32, program string, attached bool) bool
+	// Forget, if not nil, removes from the object's maps what they hold of the
+	// executable that had an index before: another one gets it.
+	Forget func(object *ebpf.Collection, index uint32)
 }
 
 // Layout is what a probe's programs know of one executable.

@@ -3,7 +3,6 @@ package probe
 import (
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -96,7 +95,7 @@ func TestPointsOf(t *testing.T) {
 	}
 }
 
-func TestIndicesAreNotSharedUntilTheyMustBe(t *testing.T) {
+func TestIndicesAreNotShared(t *testing.T) {
 	testutil.RequireBPF(t)
 	f := newTestFunctions()
 	layouts, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 4})
@@ -106,20 +105,66 @@ func TestIndicesAreNotSharedUntilTheyMustBe(t *testing.T) {
 	defer layouts.Close()
 	f.collection.Maps = map[string]*ebpf.Map{layoutMap: layouts}
 	for range 4 {
-		index := f.freeIndex()
-		if _, taken := f.byIndex[index]; taken || index >= 4 {
+		index, ok := f.freeIndex()
+		if _, taken := f.byIndex[index]; taken || !ok || index >= 4 {
 			t.Fatalf("index %d is taken, or too large", index)
 		}
-		f.byIndex[index] = &executable{index: index}
+		f.byIndex[index] = &executable{index: index, indexed: true}
 	}
-	if index := f.freeIndex(); index >= 4 {
-		t.Errorf("index = %d of 4", index)
+	if index, ok := f.freeIndex(); ok {
+		t.Errorf("index = %d though all are taken", index)
+	}
+	if err := f.describe(&executable{}, nil); !errors.Is(err, errTooMany) {
+		t.Errorf("one more executable: %v", err)
 	}
 	delete(f.byIndex, 2)
+	var forgotten []uint32
+	f.spec.Functions.Forget = func(_ *ebpf.Collection, index uint32) { forgotten = append(forgotten, index) }
 	for range 3 {
-		if index := f.freeIndex(); index != 2 {
-			t.Errorf("index = %d, want the free one", index)
+		e := new(executable)
+		if err := f.describe(e, nil); err != nil || e.index != 2 {
+			t.Errorf("index = %d, %v, want the free one", e.index, err)
 		}
+	}
+	if !slices.Equal(forgotten, []uint32{2, 2, 2}) {
+		t.Errorf("forgotten is what was known of %v", forgotten)
+	}
+}
+
+// TestPartsThatAreLeftAlone has a probe that wants all its programs attached: no
+// attempt is made at these, which would need processes.
+func TestPartsThatAreLeftAlone(t *testing.T) {
+	sites := []site{{Site: uprobe.Site{Offset: 1}}}
+	for _, test := range []struct {
+		name string
+		e    executable
+	}{
+		{"the kernel refused it", executable{parts: map[string]*part{"a": {sites: sites, failed: true}}}},
+		{"it has no sites", executable{parts: map[string]*part{"a": {}}}},
+		{"it is attached", executable{parts: map[string]*part{"a": {sites: sites, link: new(closed), points: 1}}}},
+		{"the layout is refuted", executable{refused: errors.New("nonsense"), parts: map[string]*part{"a": {sites: sites}}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := newTestFunctions()
+			f.spec.Functions.Wanted = func(*ebpf.Collection, uint32, string, bool) bool { return true }
+			points := test.e.points()
+			f.adjust(&test.e, &model.Process{})
+			if test.e.points() != points || len(test.e.off) > 0 {
+				t.Errorf("%d points, faults %v", test.e.points(), test.e.off)
+			}
+		})
+	}
+}
+
+func TestPartsThatAreOfNoUseAreDetached(t *testing.T) {
+	f := newTestFunctions()
+	f.spec.Functions.Wanted = func(_ *ebpf.Collection, _ uint32, program string, _ bool) bool { return program == "b" }
+	a, b := new(closed), new(closed)
+	sites := []site{{Site: uprobe.Site{Offset: 1}}}
+	e := &executable{parts: map[string]*part{"a": {sites: sites, link: a, points: 1}, "b": {sites: sites, link: b, points: 1}}}
+	f.adjust(e, &model.Process{})
+	if e.points() != 1 || a.times != 1 || b.times != 0 {
+		t.Errorf("%d points, a was closed %d times, b %d", e.points(), a.times, b.times)
 	}
 }
 
@@ -168,17 +213,14 @@ func TestHealthOfPrograms(t *testing.T) {
 	link := new(closed)
 	add := func(n uint64, e *executable) {
 		e.index = uint32(n)
-		if e.links == nil {
-			e.links = map[string]io.Closer{}
-		}
 		f.files[target.FileID{Ino: n}], f.byIndex[e.index] = e, e
 	}
-	add(1, &executable{path: "/b", points: 3, running: running(20, 10), program: new(symbol.Program), links: map[string]io.Closer{"a": link},
+	add(1, &executable{path: "/b", running: running(20, 10), program: new(symbol.Program), parts: map[string]*part{"a": {link: link, points: 3}},
 		off: []model.ProbeFault{{Part: "/b f.A", Cause: "patched"}}})
 	add(2, &executable{path: "/a", refused: errors.New("too old"), running: running(7)})
 	add(3, &executable{path: "/skipped", skipped: true, running: running(8)})
-	add(4, &executable{path: "/ended", points: 9})
-	add(5, &executable{path: "/held", points: 2, held: true, goVersion: "go1.25.0"})
+	add(4, &executable{path: "/ended", parts: map[string]*part{"a": {points: 9}}})
+	add(5, &executable{path: "/held", parts: map[string]*part{"a": {points: 2}}, held: true, goVersion: "go1.25.0"})
 	targets, off := f.health()
 	if got, want := fmt.Sprint(targets), "[{/held  go1.25.0 [] 2 0 } {/a service 7 go1.26.8 [7] 0 0 } {/b service 10 go1.26.8 [10 20] 3 1 }]"; got != want {
 		t.Errorf("targets = %s, want %s", got, want)

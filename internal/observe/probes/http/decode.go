@@ -12,6 +12,7 @@ import (
 
 	"github.com/goshawk-io/goshawk/internal/model"
 	"github.com/goshawk-io/goshawk/internal/observe/probe"
+	"github.com/goshawk-io/goshawk/internal/observe/symbol"
 	"github.com/goshawk-io/goshawk/internal/observe/target"
 )
 
@@ -25,8 +26,11 @@ type decoder struct {
 	trials  map[uint32]*trial
 }
 
-// trial is how the records fare of an executable whose layout is assumed.
-type trial struct{ fit, misfit uint64 }
+// trial is how the records of a program fare whose layout is assumed.
+type trial struct {
+	of          *symbol.Program
+	fit, misfit uint64
+}
 
 func newDecoder(host probe.Host) probe.Decoder {
 	return &decoder{host: host, schema: Schema(), tallies: newTallies(host), trials: make(map[uint32]*trial)}
@@ -58,7 +62,7 @@ func (d *decoder) Decode(record []byte, emit func(*model.Event)) error {
 		return err
 	}
 	if at, ok := d.host.Attached(r.Layout); ok && at.Assumed != "" {
-		if err := d.try(r, at.Assumed); err != nil {
+		if err := d.try(r, at); err != nil {
 			return err
 		}
 	}
@@ -82,10 +86,10 @@ func (d *decoder) process(pid uint32, start uint64) *model.Process {
 // try checks a record of an executable whose layout is assumed, and refutes the
 // layout when most do not fit: a handler may have changed a request into
 // something odd, or a server far away have answered with it.
-func (d *decoder) try(r *bpfHttpRecord, assumed string) error {
+func (d *decoder) try(r *bpfHttpRecord, at probe.Attached) error {
 	t, ok := d.trials[r.Layout]
-	if !ok {
-		t = &trial{}
+	if !ok || t.of != at.Program {
+		t = &trial{of: at.Program}
 		d.trials[r.Layout] = t
 	}
 	err := plausible(r)
@@ -95,7 +99,7 @@ func (d *decoder) try(r *bpfHttpRecord, assumed string) error {
 	}
 	t.misfit++
 	if t.misfit > t.fit {
-		d.host.Refute(r.Layout, fmt.Errorf("the layout of %s does not fit: %w", assumed, err))
+		d.host.Refute(r.Layout, fmt.Errorf("the layout of %s does not fit: %w", at.Assumed, err))
 	}
 	return err
 }

@@ -23,6 +23,7 @@ func Spec() *probe.Spec {
 			Points: points(),
 			Layout: layoutOf,
 			Wanted: wanted,
+			Forget: forget,
 		},
 		Tune:       tune,
 		Schema:     Schema(),

@@ -46,3 +46,10 @@ func wanted(object *ebpf.Collection, index uint32, program string, attached bool
 	_ = uses.Put(index, perCPU)
 	return !attached
 }
+
+// forget removes what is known of the point at ServeMux in an executable.
+func forget(object *ebpf.Collection, index uint32) {
+	if cpus, err := ebpf.PossibleCPU(); err == nil {
+		_ = object.Maps["mux_uses"].Put(index, make([]bpfMuxUse, cpus))
+	}
+}
