@@ -1,6 +1,7 @@
 package model
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -39,6 +40,15 @@ type Tally struct {
 	// Durations distributes how long they took; nil when that is not known. It
 	// is borrowed, like the event.
 	Durations *Distribution
+	// Over says how many took longer than each of some limits. A limit that is
+	// not there was not known all of the time.
+	Over []Over
+}
+
+// Over is how many events of a [Tally] took longer than Limit.
+type Over struct {
+	Limit time.Duration
+	Count uint64
 }
 
 // Frame is one call of a stack.
@@ -193,7 +203,7 @@ func (e *Event) Clone() *Event {
 		c.Values[i].str = strings.Clone(c.Values[i].str)
 	}
 	if e.Tally != nil {
-		c.Tally = &Tally{Count: e.Tally.Count}
+		c.Tally = &Tally{Count: e.Tally.Count, Over: slices.Clone(e.Tally.Over)}
 		if e.Tally.Durations != nil {
 			c.Tally.Durations = e.Tally.Durations.Clone()
 		}

@@ -70,6 +70,7 @@ type Probe struct {
 	bad        atomic.Uint64
 	since      time.Time
 	closed     atomic.Bool
+	limits     limits
 }
 
 // iterator is an attached TaskIterator and when it runs next.
@@ -96,6 +97,7 @@ func Start(spec *Spec, host Host, options Options) (*Probe, error) {
 		spec = spec.withoutDetail()
 	}
 	p := &Probe{spec: spec, host: host, options: options}
+	p.host.Limits = p.limits.now
 	collection, faults, err := p.load()
 	if err != nil {
 		p.forgetContexts()
@@ -164,9 +166,10 @@ func (p *Probe) Spec() *Spec { return p.spec }
 // It returns nil after a clean drain.
 func (p *Probe) Run(ctx context.Context, older []target.Process, emit func(*model.Event)) error {
 	p.host.Older = older
+	// Limits that hold by now hold for all that is counted.
+	decoder := p.spec.NewDecoder(p.host)
 	attaching := p.attachFunctions(ctx)
 	defer attaching.Wait()
-	decoder := p.spec.NewDecoder(p.host)
 	counted := func(e *model.Event) {
 		if e.Phase == model.PhaseEnd {
 			p.events.Add(1)

@@ -158,6 +158,9 @@ type Host struct {
 	// Refute tells that what the programs read of an executable is wrong: the
 	// probe lets go of it. [Start] sets it.
 	Refute func(index uint32, cause error)
+	// Limits returns the limits that the programs count by now, each at its
+	// index, 0 where there is none. [Start] sets it.
+	Limits func() [MaxLimits]time.Duration
 }
 
 // Stateless adapts a function that decodes one record into one event to a

@@ -234,6 +234,7 @@ type bpfTally struct {
 	Longest uint64
 	ToldAt  uint64
 	Untold  uint64
+	Over    [16]uint32
 	Buckets [184]uint32
 }
 
@@ -278,6 +279,8 @@ const (
 	bpfProgHttpStreamPanic   = "http_stream_panic"
 	bpfProgHttpSwitch        = "http_switch"
 	bpfVarFailedInterval     = "failed_interval"
+	bpfVarLimitCount         = "limit_count"
+	bpfVarLimits             = "limits"
 	bpfVarLinkedInterval     = "linked_interval"
 	bpfVarLost               = "lost"
 	bpfVarLostRecords        = "lost_records"
@@ -398,6 +401,8 @@ type bpfMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type bpfVariableSpecs struct {
 	FailedInterval  *ebpf.VariableSpec `ebpf:"failed_interval"`
+	LimitCount      *ebpf.VariableSpec `ebpf:"limit_count"`
+	Limits          *ebpf.VariableSpec `ebpf:"limits"`
 	LinkedInterval  *ebpf.VariableSpec `ebpf:"linked_interval"`
 	Lost            *ebpf.VariableSpec `ebpf:"lost"`
 	LostRecords     *ebpf.VariableSpec `ebpf:"lost_records"`
@@ -487,6 +492,8 @@ func (m *bpfMaps) Close() error {
 // It can be passed to loadBpfObjects or ebpf.CollectionSpec.LoadAndAssign.
 type bpfVariables struct {
 	FailedInterval  *ebpf.Variable `ebpf:"failed_interval"`
+	LimitCount      *ebpf.Variable `ebpf:"limit_count"`
+	Limits          *ebpf.Variable `ebpf:"limits"`
 	LinkedInterval  *ebpf.Variable `ebpf:"linked_interval"`
 	Lost            *ebpf.Variable `ebpf:"lost"`
 	LostRecords     *ebpf.Variable `ebpf:"lost_records"`

@@ -339,6 +339,12 @@ static __always_inline struct tally *count(struct series_key *k, u64 took)
 	__sync_fetch_and_add(&s->sum, took);
 	if (took > s->longest)
 		s->longest = took;
+	for (u32 i = 0; i < LIMITS; i++) {
+		if (i >= limit_count)
+			break;
+		if (limits[i] && took > limits[i])
+			__sync_fetch_and_add(&s->over[i], 1);
+	}
 	bucket = bucket_of(took);
 	/* The index itself is compared, not what it was made of: older verifiers
 	 * see no bound otherwise. */

@@ -35,6 +35,7 @@ type live struct {
 	events  []*model.Event
 	tallies map[kind]uint64
 	took    map[kind]*model.Distribution
+	over    map[time.Duration]uint64
 	quiet   bool // events are not kept
 }
 
@@ -83,7 +84,7 @@ func startSpec(t *testing.T, spec *probe.Spec, options probe.Options) *live {
 	}
 	l := &live{
 		t: t, ended: make(chan error, 1), pids: map[int32]bool{},
-		tallies: map[kind]uint64{}, took: map[kind]*model.Distribution{},
+		tallies: map[kind]uint64{}, took: map[kind]*model.Distribution{}, over: map[time.Duration]uint64{},
 	}
 	l.table = target.NewTable(target.TableOptions{Reader: target.NewReader(target.ReaderOptions{Clock: clock}), Cgroups: cgroups})
 	host := probe.Host{
@@ -126,6 +127,9 @@ func (l *live) add(e *model.Event) {
 		l.took[k] = new(model.Distribution)
 	}
 	l.took[k].Merge(e.Tally.Durations)
+	for _, o := range e.Tally.Over {
+		l.over[o.Limit] += o.Count
+	}
 }
 
 // stop ends the run and drains it. It may be called twice.

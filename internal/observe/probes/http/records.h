@@ -74,12 +74,16 @@ struct series_key {
 #define BUCKETS 184
 #define BUCKET_FIRST 88
 
+/* LIMITS is how many limits there are at most: probe.MaxLimits. */
+#define LIMITS 16
+
 /* tally counts one kind of request. */
 struct tally {
 	u64 sum;
 	u64 longest;
 	u64 told_at; /* when a record was last sent */
 	u64 untold; /* how many were counted since */
+	u32 over[LIMITS]; /* how many took longer than each limit */
 	u32 buckets[BUCKETS];
 };
 

@@ -15,6 +15,10 @@ u64 linked_interval = 10000000ULL;
  * is slow whose series has no threshold of its own. */
 u64 slow_floor = 1000000ULL;
 u64 slow_default = 500000000ULL;
+/* limits are those of objectives, in ns: it is counted how many requests take
+ * longer than each. Those from limit_count on are not looked at, 0 is none. */
+u64 limits[LIMITS] = {};
+u64 limit_count = 0;
 /* slow_own is whether a series may have a threshold of its own. */
 u64 slow_own = 1;
 /* template_limit bounds the path templates that one process has. */

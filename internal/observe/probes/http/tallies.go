@@ -37,6 +37,11 @@ type tallies struct {
 	buckets []uint64
 	last    time.Time
 	slowAt  time.Time
+	// limits are those of the last reading, changed the indices at which this
+	// reading finds another: what was counted there is of both.
+	limits  [probe.MaxLimits]time.Duration
+	changed uint32
+	over    []model.Over
 }
 
 // counted is what is known of one series.
@@ -47,6 +52,8 @@ type counted struct {
 	since time.Time
 	// recent distributes the requests since the threshold was last set.
 	recent model.Distribution
+	// mixed are the indices of limits that changed since the last reading.
+	mixed uint32
 }
 
 type routeKey struct {
@@ -80,11 +87,15 @@ type owner struct {
 }
 
 func newTallies(host probe.Host) *tallies {
-	return &tallies{
+	t := &tallies{
 		host: host, schema: Schema(),
 		series: make(map[bpfSeriesKey]*counted), routes: make(map[routeKey]routeName), owners: make(map[uint32]*owner),
 		buckets: make([]uint64, model.KernelBuckets), last: time.Now(), slowAt: time.Now().Add(slowEvery),
 	}
+	if host.Limits != nil {
+		t.limits = host.Limits()
+	}
+	return t
 }
 
 // learn takes from a record whose series it is and what its route is called.
@@ -143,6 +154,7 @@ func (t *tallies) named(k *bpfSeriesKey) bool {
 // emit reads all series and emits what they counted since the last reading. The
 // last reading of all holds nothing back.
 func (t *tallies) emit(now time.Time, last bool, emit func(*model.Event)) {
+	t.readLimits()
 	var key bpfSeriesKey
 	var total bpfTally
 	all := t.host.Object.Maps["series"].Iterate()
@@ -167,7 +179,7 @@ func (t *tallies) emit(now time.Time, last bool, emit func(*model.Event)) {
 func (t *tallies) known(key *bpfSeriesKey) *counted {
 	c, ok := t.series[*key]
 	if !ok {
-		c = &counted{}
+		c = &counted{mixed: t.changed}
 		t.series[*key] = c
 	}
 	return c
@@ -195,19 +207,54 @@ func (t *tallies) count(key bpfSeriesKey, total *bpfTally, now time.Time, emit f
 		n += t.buckets[b]
 	}
 	if n == 0 {
+		c.mixed = 0
 		return
 	}
 	t.took.Reset()
 	t.took.AddBuckets(t.buckets, total.Sum-c.total.Sum, 0)
 	t.took.AddBuckets(nil, 0, longest(&t.took, total.Longest, c.total.Longest))
 	c.recent.Merge(&t.took)
+	t.tally = model.Tally{Count: n, Durations: &t.took, Over: t.countOver(c, total)}
 	c.total = *total
-	t.tally = model.Tally{Count: n, Durations: &t.took}
 	since := t.last
 	if !c.since.IsZero() {
 		since, c.since = c.since, time.Time{}
 	}
 	t.send(&key, since, now, emit)
+}
+
+// readLimits finds out which limits are others than at the last reading.
+func (t *tallies) readLimits() {
+	t.changed = 0
+	if t.host.Limits == nil {
+		return
+	}
+	now := t.host.Limits()
+	for i := range now {
+		if now[i] != t.limits[i] {
+			t.changed |= 1 << i
+		}
+	}
+	t.limits = now
+	if t.changed == 0 {
+		return
+	}
+	for _, c := range t.series {
+		c.mixed |= t.changed
+	}
+}
+
+// countOver returns by how much a series has grown past each limit. What is of
+// two limits is left out.
+func (t *tallies) countOver(c *counted, total *bpfTally) []model.Over {
+	t.over = t.over[:0]
+	for i, limit := range t.limits {
+		if limit > 0 && c.mixed&(1<<i) == 0 {
+			t.over = append(t.over, model.Over{Limit: limit, Count: uint64(total.Over[i] - c.total.Over[i])})
+		}
+	}
+	c.mixed = 0
+	return t.over
 }
 
 // longest returns how long the longest took of what d distributes, given the
