@@ -1,0 +1,206 @@
+package objective
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goshawk-io/goshawk/sli"
+)
+
+// Problem is something that is wrong with an objective.
+type Problem struct {
+	// Field is where, such as "target" or "alerts[1].burn"; a reader of a format
+	// translates it to a line of its file.
+	Field string
+	Cause string
+	// Hint says what to do about it.
+	Hint string
+	// Warning marks what is allowed, and odd.
+	Warning bool
+}
+
+// Error returns field and cause.
+func (p *Problem) Error() string { return p.Field + ": " + p.Cause }
+
+// maxName is how many bytes a name has at most: it becomes a label's value and a
+// part of rule names.
+const maxName = 128
+
+// Validate returns all that is wrong or odd, in the order of the fields.
+func (s *SLO) Validate() []Problem {
+	var v validation
+	v.name("name", s.Name)
+	if s.Service == "" {
+		v.add("service", "is missing", "name the service that makes the promise")
+	}
+	v.indicator(&s.Indicator)
+	v.target(s)
+	v.slice(s.Slice)
+	v.alerts(s)
+	v.confidence(s)
+	v.exclusions(s.Exclusions)
+	return v.problems
+}
+
+type validation struct{ problems []Problem }
+
+func (v *validation) add(field, cause, hint string) {
+	v.problems = append(v.problems, Problem{Field: field, Cause: cause, Hint: hint})
+}
+
+func (v *validation) warn(field, cause, hint string) {
+	v.problems = append(v.problems, Problem{Field: field, Cause: cause, Hint: hint, Warning: true})
+}
+
+func (v *validation) name(field, name string) {
+	odd := strings.ContainsFunc(name, func(c rune) bool {
+		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.')
+	})
+	switch {
+	case name == "":
+		v.add(field, "is missing", "give it a name such as checkout-availability")
+	case odd || len(name) > maxName:
+		v.add(field, fmt.Sprintf("%.40q is no name", name), "use up to 128 letters, digits, '-', '_' and '.'")
+	}
+}
+
+func (v *validation) indicator(i *Indicator) {
+	signals := []Signal{SignalHTTP, SignalExec, SignalTCP, SignalFunc, SignalQuery}
+	switch {
+	case i.Signal == "":
+		v.add("indicator.signal", "is missing", "one of http, exec, tcp and func")
+	case !slices.Contains(signals, i.Signal):
+		v.add("indicator.signal", fmt.Sprintf("%.40q is not known", i.Signal), "one of http, exec, tcp and func")
+	case i.Signal == SignalQuery:
+		v.query(i)
+	}
+	if i.Threshold < 0 {
+		v.add("indicator.threshold", fmt.Sprintf("%v is negative", i.Threshold), "write how long an event may take, such as 300ms")
+	}
+	if i.Signal != SignalQuery && i.Bad != nil && len(i.Bad) == 0 && i.Threshold == 0 {
+		v.add("indicator.bad", "no event is ever bad: nothing is listed, and there is no threshold", "name what is bad, or set a threshold")
+	}
+}
+
+func (v *validation) query(i *Indicator) {
+	q := i.Query
+	counters := 0
+	for _, e := range []string{q.Good, q.Bad} {
+		if e != "" {
+			counters++
+		}
+	}
+	switch {
+	case q.Ratio != "" && (counters > 0 || q.Total != ""):
+		v.add("indicator.query", "has a ratio and counters", "write one or the other")
+	case q.Ratio == "" && (counters != 1 || q.Total == ""):
+		v.add("indicator.query", "needs a total and either good or bad", "write two expressions of counters")
+	}
+	if i.Threshold != 0 {
+		v.add("indicator.threshold", "does not apply to a query", "leave it out, and say in the query what is bad")
+	}
+}
+
+func (v *validation) target(s *SLO) {
+	if !(s.Target > 0 && s.Target < 1) {
+		v.add("target", strconv.FormatFloat(s.Target, 'g', -1, 64)+" is not above 0 and below 1", "write 0.999 for 99.9 %")
+	}
+	if len(s.Windows) == 0 {
+		v.add("windows", "there is none", "write one such as 30d")
+	}
+	for i, w := range s.Windows {
+		field := fmt.Sprintf("windows[%d]", i)
+		if err := w.Validate(); err != nil {
+			v.add(field, err.Error(), "write a length such as 30d")
+		} else if slices.Contains(s.Windows[:i], w) {
+			v.add(field, w.String()+" is there twice", "remove one")
+		}
+	}
+}
+
+func (v *validation) slice(s Slice) {
+	switch {
+	case s.Width == 0 && s.Target == 0:
+	case s.Width < time.Second || s.Width > 24*time.Hour:
+		v.add("slice.width", fmt.Sprintf("%v is not from 1s to 24h", s.Width), "write a length such as 1m")
+	case !(s.Target > 0 && s.Target <= 1):
+		v.add("slice.target", strconv.FormatFloat(s.Target, 'g', -1, 64)+" is not above 0 and up to 1", "write 0.99 for slices with 99 % good events")
+	}
+}
+
+// alerts asks package sli, which knows what can never fire.
+func (v *validation) alerts(s *SLO) {
+	seen := make(map[string]bool)
+	for i, a := range s.Alerts {
+		field := fmt.Sprintf("alerts[%d]", i)
+		if a.Name != "" && seen[a.Name] {
+			v.add(field+".name", fmt.Sprintf("%.40q is there twice", a.Name), "give each alert a name of its own")
+		}
+		seen[a.Name] = true
+		if err := a.Validate(); err != nil {
+			v.add(field, err.Error(), "")
+			continue
+		}
+		v.reachable(field, s, a.Alert)
+	}
+	if s.Alerts == nil && len(s.Windows) > 0 && s.Target > 0 && s.Target < 1 && s.Windows[0].Validate() == nil &&
+		len(sli.DefaultAlerts(s.Target, s.Windows[0])) == 0 {
+		v.warn("alerts", "none of the default alerts can ever fire at this target and window", "write alerts, or a higher target")
+	}
+}
+
+// reachable finds alerts that can never fire, or cannot be about the window.
+func (v *validation) reachable(field string, s *SLO, a sli.Alert) {
+	if len(s.Windows) == 0 || !(s.Target > 0 && s.Target < 1) {
+		return
+	}
+	allowance := sli.Objective{Target: s.Target}.Allowance()
+	if a.Burn*allowance >= 1 {
+		v.add(field+".burn", fmt.Sprintf("%g times %g is not below 1: it cannot fire even when all events are bad", a.Burn, allowance),
+			fmt.Sprintf("a burn rate below %.4g can", 1/allowance))
+	}
+	if length := s.Windows[0].Length(); a.Long > length/3 {
+		v.add(field+".long", fmt.Sprintf("%v is more than a third of the window of %v", a.Long, length), "look back less far, or make the window longer")
+	}
+}
+
+func (v *validation) confidence(s *SLO) {
+	if s.Confidence != 0 && !(s.Confidence >= 0.5 && s.Confidence < 1) {
+		v.add("confidence", strconv.FormatFloat(s.Confidence, 'g', -1, 64)+" is not from 0.5 to below 1", "write 0.95, or leave it out")
+	}
+}
+
+func (v *validation) exclusions(list []Exclusion) {
+	for i, e := range list {
+		field := fmt.Sprintf("exclusions[%d]", i)
+		if e.From.IsZero() || !e.From.Before(e.To) {
+			v.add(field, fmt.Sprintf("from %s to %s is no time", stamp(e.From), stamp(e.To)), "write two instants, the earlier first")
+		}
+		if e.Reason == "" {
+			v.warn(field+".reason", "is missing", "say why these events do not count")
+		}
+	}
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return "nothing"
+	}
+	return t.Format(time.RFC3339)
+}
+
+// Errors returns the problems that are no warnings as one error, nil when there
+// are none.
+func Errors(problems []Problem) error {
+	var errs []error
+	for i := range problems {
+		if !problems[i].Warning {
+			errs = append(errs, &problems[i])
+		}
+	}
+	return errors.Join(errs...)
+}
