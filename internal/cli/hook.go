@@ -49,10 +49,12 @@ unfinished. lost counts calls whose duration could not be kept.
 
 A call has failed when its last result is an error that is not nil. This and
 --args need the DWARF of the program: it is there unless the program was built
-with -ldflags=-w or -s.
+with -ldflags=-w or -s. Of functions that loop over functions (range-over-func) the
+results are not known, and so not the errors.
 
---args prints some of the calls, at most 10 a second of each function, with their
-arguments, how long they took and how they failed:
+--args prints some of the calls, at most 10 a second of each function and fewer of
+more than 10 functions, with their arguments, how long they took and how they
+failed:
 
   15:04:05.000 g12 main.handle(id=3, r.Method="GET") -> 1.20ms error "no rows"
 

@@ -106,7 +106,7 @@ func (h *hookSamples) printNotes(w io.Writer, report *hook.Report) {
 	for i := range report.Functions {
 		calls += report.Functions[i].Calls
 	}
-	fmt.Fprintf(w, "note: arguments of %d of %d calls: at most %d a second of each function\n", h.shown, calls, hook.DefaultSamples)
+	fmt.Fprintf(w, "note: arguments of %d of %d calls: at most one of each function in %v\n", h.shown, calls, report.SampleInterval)
 	if report.SamplesLost > 0 {
 		fmt.Fprintf(w, "note: %d more were lost for want of room\n", report.SamplesLost)
 	}

@@ -360,18 +360,7 @@ func printFunctions(w *bufio.Writer, functions iter.Seq2[inspect.Function, error
 }
 
 func printRow(w *bufio.Writer, f *inspect.Function) {
-	fmt.Fprintf(w, "%8d  %-5s  %-5s  %s\n", f.Size, hookWord(&f.Hook), yesNo(f.Patch.OK), table.Printable(f.Name))
-}
-
-// hookWord sums up how a function can be hooked.
-func hookWord(h *inspect.Hook) string {
-	switch {
-	case !h.OK:
-		return "no"
-	case h.NoReturns != "":
-		return "entry"
-	}
-	return "yes"
+	fmt.Fprintf(w, "%8d  %-5s  %-5s  %s\n", f.Size, yesNo(f.Hook.OK), yesNo(f.Patch.OK), table.Printable(f.Name))
 }
 
 func yesNo(ok bool) string {

@@ -42,6 +42,7 @@ func passed() []string {
 		`main.holds(any="in an interface", err="a word", f=?, late=-1ms, m=nil, g=nil) error "a word"`,
 		`main.holds(any=nil, err=nil, f=?, late=0s, m=nil, g=nil)`,
 		`main.holds(any=int, err="wraps failure", f=?, late=0s, m=nil, g=nil) error "wraps failure"`,
+		`main.carries(p="loaded", by.n=3)`,
 		`main.stacked(a=1, b=2, c=3, d=4, e=5, f=6, g=7, h=8, i=9, late="late", r.method="GET", r.size=-7, r.ok=true, r.ratio=0.5, ratio=?) error "stacked"`,
 		`main.untouched(r.method=?, r.size=?, r.ok=?, r.ratio=?, text=?, err=*main.failure, raw=?)`,
 	}
@@ -76,7 +77,7 @@ func TestRunPrintsArguments(t *testing.T) {
 			v := startVictim(t, build.opts)
 			var lines []string
 			m := measure(t, v, Options{
-				Functions: []string{"main.serve", "main.holds", "main.stacked", "main.untouched"}, Args: true, interval: 1,
+				Functions: []string{"main.serve", "main.holds", "main.carries", "main.stacked", "main.untouched"}, Args: true, interval: 1,
 			}, RunOptions{Sample: collect(&lines)})
 			v.do(t, "arguments 1")
 			report, want := m.end(), passed()
@@ -103,8 +104,8 @@ func TestRunPrintsChosenArguments(t *testing.T) {
 	v := startVictim(t, testutil.BuildOptions{})
 	var lines []string
 	m := measure(t, v, Options{
-		Functions: []string{"main.serve", "main.stacked", "main.leaf"}, Args: true, interval: 1,
-		Paths: []string{"r.url.path", "r.by.path", "r.err", "r.url.next.path", "small", "late"},
+		Functions: []string{"main.serve", "main.carries", "main.stacked", "main.leaf"}, Args: true, interval: 1,
+		Paths: []string{"by.load", "r.url.path", "r.by.path", "r.err", "r.url.next.path", "small", "late"},
 	}, RunOptions{Sample: collect(&lines)})
 	v.do(t, "arguments 1")
 	v.do(t, "leaf 1")
@@ -113,6 +114,7 @@ func TestRunPrintsChosenArguments(t *testing.T) {
 	want := []string{
 		`main.serve(` + url + `, small=-3)`,
 		`main.serve(r.url.path=?, r.by.path=?, r.err=?, r.url.next.path=?, small=4)`,
+		`main.carries(by.load=int)`,
 		`main.stacked(` + url + `, late="late") error "stacked"`,
 		`main.leaf()`,
 	}
@@ -180,6 +182,34 @@ func TestRunCountsErrorsOfDWARF(t *testing.T) {
 	}
 }
 
+// TestRunCountsErrorsThatAreKnown counts those of functions whose results the
+// compiler describes in its own ways.
+func TestRunCountsErrorsThatAreKnown(t *testing.T) {
+	for _, build := range []struct {
+		name string
+		opts testutil.BuildOptions
+	}{
+		{"this release", testutil.BuildOptions{}},
+		{"without optimisation", testutil.BuildOptions{Flags: []string{"-gcflags=-N -l"}}},
+		{"go1.23", testutil.BuildOptions{Toolchain: "go1.23.12"}},
+		{"a release to come", testutil.BuildOptions{Toolchain: "go1.27.4"}},
+	} {
+		t.Run(build.name, func(t *testing.T) {
+			v := startVictim(t, build.opts)
+			m := measure(t, v, Options{Functions: []string{"main.putsOff", "main.loopOver", "main.loopNamed", "main.valuesLoop"}}, RunOptions{})
+			v.do(t, "putoff 90")
+			v.do(t, "loops 90")
+			report := m.end()
+			for name, errors := range map[string]uint64{"main.putsOff": 30, "main.loopOver": 3, "main.loopNamed": 3, "main.valuesLoop": 3} {
+				f := find(t, report, name)
+				if f.Calls != 90 || f.ErrorsKnown && f.Errors != errors || !f.ErrorsKnown && f.Errors != 0 || name == "main.putsOff" && !f.ErrorsKnown {
+					t.Errorf("%s: %d calls, %d errors, known %v; want 90 calls and %d errors, or what is not known", name, f.Calls, f.Errors, f.ErrorsKnown, errors)
+				}
+			}
+		})
+	}
+}
+
 func TestOpenRefusesArguments(t *testing.T) {
 	v := startVictim(t, testutil.BuildOptions{})
 	for _, tt := range []struct{ name, path, hint string }{
@@ -197,7 +227,7 @@ func TestOpenRefusesArguments(t *testing.T) {
 				t.Fatal("opened")
 			}
 			var input *InputError
-			if !errors.As(err, &input) || len(err.Error()) > 400 || !strings.Contains(err.Error(), fmt.Sprintf("%.20q", tt.path)[:1]) || !strings.Contains(input.Hint, tt.hint) {
+			if !errors.As(err, &input) || len(err.Error()) > 400 || !strings.Contains(err.Error(), fmt.Sprintf("argument %.200q:", tt.path)) || !strings.Contains(input.Hint, tt.hint) {
 				t.Errorf("error %v, hint %v; want one about %q", err, input, tt.hint)
 			}
 		})

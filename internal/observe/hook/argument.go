@@ -17,6 +17,9 @@ const (
 	slotCount   = 16
 	slotOffsets = 6
 	textBytes   = 64
+	// wordCount is how many registers for integers the programs read. Code for
+	// arm64 uses more.
+	wordCount = 9
 
 	sourceWords    = 1
 	sourceRegister = 2
@@ -37,7 +40,9 @@ type argument struct {
 	typ  string
 	kind reflect.Kind
 	size uint64
-	slot bpfSlot
+	// empty says that it is an interface without methods.
+	empty bool
+	slot  bpfSlot
 	// beyond says that eBPF cannot read it: it is in a register for
 	// floating-point numbers, or not known to be anywhere.
 	beyond bool
@@ -82,7 +87,7 @@ func newArgument(name string, p *symbol.Param, a symbol.Access) (argument, bool)
 	if !ok {
 		return argument{}, false
 	}
-	arg := argument{name: name, typ: a.Type, kind: a.Kind, size: a.Size}
+	arg := argument{name: name, typ: a.Type, kind: a.Kind, size: a.Size, empty: a.Empty}
 	arg.slot.Size = uint8(size)
 	switch {
 	case a.Kind == reflect.String, isBytes(a.Type):
@@ -156,7 +161,7 @@ func (s *bpfSlot) inRegisters(registers []symbol.Register, off, size uint64) boo
 		if r.Offset < off || r.Offset >= off+size {
 			continue
 		}
-		if r.Float || n == 3 {
+		if r.Float || r.Index >= wordCount || n == 3 {
 			return false
 		}
 		s.Words[n] = uint8(r.Index)
@@ -189,7 +194,7 @@ func (a *argument) print(v *bpfValue, p program) Arg {
 			arg.Value, arg.Text = text+rest, strconv.Quote(text)+rest
 		}
 	case a.kind == reflect.Interface:
-		arg.Text = interfaceText(v, a.typ, p)
+		arg.Text = interfaceText(v, a.typ, a.empty, p)
 		if arg.Text != "?" && arg.Text != "nil" {
 			arg.Value = arg.Text
 		}
@@ -288,14 +293,15 @@ func (v *bpfValue) completeInterface(p program) {
 }
 
 // interfaceText returns the text of an error or of a string, else the name of
-// the type that an interface holds. Without either an error is just that.
-func interfaceText(v *bpfValue, static string, p program) string {
+// the type that an interface holds. Without either an error is just that. static
+// is the type of the interface, empty says that it has no methods.
+func interfaceText(v *bpfValue, static string, empty bool, p program) string {
 	if v.Raw[0] == 0 {
 		return "nil"
 	}
 	v.completeInterface(p)
 	at := v.Raw[2]
-	if static == "interface {}" {
+	if empty {
 		at = v.Raw[0]
 	}
 	name, kind, ok := p.typeAt(at)

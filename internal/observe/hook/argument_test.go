@@ -48,7 +48,9 @@ func withText(v bpfValue, text string) bpfValue {
 func TestArgumentPrints(t *testing.T) {
 	text := argument{typ: "string", kind: reflect.String, size: 16, slot: bpfSlot{Kind: valueText}}
 	failure := argument{typ: "error", kind: reflect.Interface, size: 16, slot: bpfSlot{Kind: valueInterface}}
-	thing := argument{typ: "interface {}", kind: reflect.Interface, size: 16, slot: bpfSlot{Kind: valueInterface}}
+	thing := argument{typ: "interface {}", kind: reflect.Interface, size: 16, empty: true, slot: bpfSlot{Kind: valueInterface}}
+	payload, named := thing, thing
+	payload.typ, named.typ, named.empty = "main.Payload", "main.named", false
 	number := func(kind reflect.Kind, size uint64) argument {
 		return argument{typ: kind.String(), kind: kind, size: size}
 	}
@@ -93,6 +95,8 @@ func TestArgumentPrints(t *testing.T) {
 		{"an error that is more than a text", failure, withText(bpfValue{State: 1, Raw: [3]uint64{1, 1, 24}}, "open"), "*fs.PathError", "*fs.PathError"},
 		{"an error of a type that is not known", failure, bpfValue{State: 1, Raw: [3]uint64{1, 1, 99}}, "error", "error"},
 		{"a string in an interface", thing, withText(bpfValue{State: 1, Raw: [3]uint64{16, 1, 8}}, "in"), `"in"`, `"in"`},
+		{"a number in an interface with a name", payload, bpfValue{State: stateNoText, Raw: [3]uint64{32, 1, 8}}, "int", "int"},
+		{"a text in an interface with methods", named, withText(bpfValue{State: 1, Raw: [3]uint64{1, 1, 16}}, "in"), `"in"`, `"in"`},
 		{"a number in an interface", thing, bpfValue{State: stateNoText, Raw: [3]uint64{32, 1, 8}}, "int", "int"},
 		{"what is no interface", thing, bpfValue{State: stateNoText, Raw: [3]uint64{7, 1, 8}}, "?", nil},
 	} {
@@ -125,6 +129,10 @@ func TestArgumentsAreInTheirPlaces(t *testing.T) {
 			bpfSlot{Source: sourceStack, Offsets: [6]uint32{24}}},
 		{"behind a pointer on the stack", symbol.Param{Stack: 16}, symbol.Access{Kind: reflect.Int, Size: 8, Hops: []uint64{8, 1}, Offset: 2},
 			bpfSlot{Source: sourceStack, Hops: 2, Offsets: [6]uint32{24, 1, 2}}},
+		{"in a register that is not read", symbol.Param{Registers: []symbol.Register{{Index: 8, Size: 8}, {Index: 9, Offset: 8, Size: 8}}, Stack: -1},
+			symbol.Access{Kind: reflect.String, Size: 16}, bpfSlot{}},
+		{"in the last register that is read", symbol.Param{Registers: []symbol.Register{{Index: 7, Size: 8}, {Index: 8, Offset: 8, Size: 8}}, Stack: -1},
+			symbol.Access{Kind: reflect.String, Size: 16}, bpfSlot{Source: sourceWords, Words: [4]uint8{7, 8}}},
 		{"nowhere", symbol.Param{Stack: -1}, symbol.Access{Kind: reflect.Int, Size: 8}, bpfSlot{}},
 		{"nowhere, behind a pointer", symbol.Param{Stack: -1}, symbol.Access{Kind: reflect.Int, Size: 8, Hops: []uint64{0}}, bpfSlot{}},
 		{"behind too many pointers", symbol.Param{Stack: 8}, symbol.Access{Kind: reflect.Int, Size: 8, Hops: make([]uint64, 6)}, bpfSlot{}},
@@ -147,6 +155,30 @@ func TestArgumentsAreInTheirPlaces(t *testing.T) {
 	for _, kind := range []reflect.Kind{reflect.Struct, reflect.Array, reflect.Complex128, reflect.Invalid} {
 		if a, ok := newArgument("a", &symbol.Param{Stack: 8}, symbol.Access{Kind: kind, Size: 8}); ok {
 			t.Errorf("%s is printed: %+v", kind, a)
+		}
+	}
+}
+
+func TestErrorWord(t *testing.T) {
+	number := symbol.Param{Type: "int", Kind: reflect.Int, Registers: []symbol.Register{{}}}
+	failure := func(index int) symbol.Param {
+		return symbol.Param{Type: "error", Kind: reflect.Interface, Registers: []symbol.Register{{Index: index, Size: 8}, {Index: index + 1, Offset: 8, Size: 8}}}
+	}
+	for _, tt := range []struct {
+		name    string
+		results []symbol.Param
+		word    int
+		known   bool
+	}{
+		{"no results", nil, -1, true},
+		{"no error", []symbol.Param{failure(0), number}, -1, true},
+		{"an error", []symbol.Param{number, failure(1)}, 1, true},
+		{"an error in the last register that is read", []symbol.Param{failure(8)}, 8, true},
+		{"an error in a register that is not read", []symbol.Param{failure(9)}, -1, false},
+		{"an error on the stack", []symbol.Param{{Type: "error", Kind: reflect.Interface, Stack: 8}}, -1, false},
+	} {
+		if word, known := errorWordOf(&symbol.Signature{Results: tt.results}); word != tt.word || known != tt.known {
+			t.Errorf("%s: %d, %v; want %d, %v", tt.name, word, known, tt.word, tt.known)
 		}
 	}
 }

@@ -101,12 +101,18 @@ const (
 	bpfVarHits        = "hits"
 	bpfVarInterval    = "interval"
 	bpfVarLimit       = "limit"
+	bpfVarMost        = "most"
 	bpfVarOwnEmulated = "own_emulated"
 	bpfVarOwnStepped  = "own_stepped"
 	bpfVarReached     = "reached"
 	bpfVarSampled     = "sampled"
 	bpfVarSampling    = "sampling"
 	bpfVarTarget      = "target"
+	bpfVarTargetDev   = "target_dev"
+	bpfVarTargetIno   = "target_ino"
+	bpfVarTurn        = "turn"
+	bpfVarTurnBegin   = "turn_begin"
+	bpfVarTurnTaken   = "turn_taken"
 	bpfVarUnsampled   = "unsampled"
 	bpfVarUnusedEntry = "unused_entry"
 	bpfVarUnusedExit  = "unused_exit"
@@ -177,12 +183,18 @@ type bpfVariableSpecs struct {
 	Hits        *ebpf.VariableSpec `ebpf:"hits"`
 	Interval    *ebpf.VariableSpec `ebpf:"interval"`
 	Limit       *ebpf.VariableSpec `ebpf:"limit"`
+	Most        *ebpf.VariableSpec `ebpf:"most"`
 	OwnEmulated *ebpf.VariableSpec `ebpf:"own_emulated"`
 	OwnStepped  *ebpf.VariableSpec `ebpf:"own_stepped"`
 	Reached     *ebpf.VariableSpec `ebpf:"reached"`
 	Sampled     *ebpf.VariableSpec `ebpf:"sampled"`
 	Sampling    *ebpf.VariableSpec `ebpf:"sampling"`
 	Target      *ebpf.VariableSpec `ebpf:"target"`
+	TargetDev   *ebpf.VariableSpec `ebpf:"target_dev"`
+	TargetIno   *ebpf.VariableSpec `ebpf:"target_ino"`
+	Turn        *ebpf.VariableSpec `ebpf:"turn"`
+	TurnBegin   *ebpf.VariableSpec `ebpf:"turn_begin"`
+	TurnTaken   *ebpf.VariableSpec `ebpf:"turn_taken"`
 	Unsampled   *ebpf.VariableSpec `ebpf:"unsampled"`
 	UnusedEntry *ebpf.VariableSpec `ebpf:"unused_entry"`
 	UnusedExit  *ebpf.VariableSpec `ebpf:"unused_exit"`
@@ -233,12 +245,18 @@ type bpfVariables struct {
 	Hits        *ebpf.Variable `ebpf:"hits"`
 	Interval    *ebpf.Variable `ebpf:"interval"`
 	Limit       *ebpf.Variable `ebpf:"limit"`
+	Most        *ebpf.Variable `ebpf:"most"`
 	OwnEmulated *ebpf.Variable `ebpf:"own_emulated"`
 	OwnStepped  *ebpf.Variable `ebpf:"own_stepped"`
 	Reached     *ebpf.Variable `ebpf:"reached"`
 	Sampled     *ebpf.Variable `ebpf:"sampled"`
 	Sampling    *ebpf.Variable `ebpf:"sampling"`
 	Target      *ebpf.Variable `ebpf:"target"`
+	TargetDev   *ebpf.Variable `ebpf:"target_dev"`
+	TargetIno   *ebpf.Variable `ebpf:"target_ino"`
+	Turn        *ebpf.Variable `ebpf:"turn"`
+	TurnBegin   *ebpf.Variable `ebpf:"turn_begin"`
+	TurnTaken   *ebpf.Variable `ebpf:"turn_taken"`
 	Unsampled   *ebpf.Variable `ebpf:"unsampled"`
 	UnusedEntry *ebpf.Variable `ebpf:"unused_entry"`
 	UnusedExit  *ebpf.Variable `ebpf:"unused_exit"`

@@ -30,7 +30,15 @@ type choice struct {
 	functions []function
 	// instances are the functions of the binary that each of them stands for.
 	instances [][]symbol.Function
-	notes     []string
+	// asked are the names and patterns, as the linker spells them.
+	asked []asked
+	notes []string
+}
+
+// asked is a name, or a pattern.
+type asked struct {
+	name    string
+	pattern bool
 }
 
 // choose finds the functions that names stand for, with their points. A name
@@ -62,11 +70,13 @@ func choose(p *process, names []string, errorWord ErrorWord) (*choice, error) {
 	for i := range c.functions {
 		c.functions[i].settle()
 	}
+	c.note(p.binary.InlinedInto, func() []string { return p.binary.Inlinings(0).Alone() })
 	check(p, c.functions)
 	return c, refusedAll(c.functions)
 }
 
-// find returns the functions of one name or pattern.
+// find returns the functions of one name or pattern, and takes note of which of
+// these it is.
 func (c *choice) find(b *symbol.Binary, name string) ([]symbol.Function, error) {
 	matched, err := b.Match(name)
 	if err != nil {
@@ -81,10 +91,10 @@ func (c *choice) find(b *symbol.Binary, name string) ([]symbol.Function, error) 
 	}
 	switch {
 	case len(exact) > 0:
-		c.noteInlined(b, exact[0].Name)
+		c.asked = append(c.asked, asked{name: exact[0].Name})
 		return withoutWrappers(exact), nil
 	case len(matched) > 0:
-		c.noteAlone(b, name)
+		c.asked = append(c.asked, asked{name: name, pattern: true})
 		return withoutWrappers(matched), nil
 	}
 	if callers := b.InlinedInto(name)[name]; len(callers) > 0 {
@@ -120,21 +130,42 @@ func withoutWrappers(functions []symbol.Function) []symbol.Function {
 	return real
 }
 
-func (c *choice) noteInlined(b *symbol.Binary, name string) {
-	if callers := b.InlinedInto(name)[name]; len(callers) > 0 {
-		c.notes = append(c.notes, fmt.Sprintf("%s: calls that are inlined are not seen: those in %s", name, list(callers, maxCallers)))
-	}
-}
-
-func (c *choice) noteAlone(b *symbol.Binary, pattern string) {
-	var alone []string
-	for _, name := range b.Inlinings(0).Alone() {
-		if symbol.MatchName(pattern, name) {
-			alone = append(alone, name)
+// note says which calls are not seen because they are inlined. into tells into
+// which functions those of some functions are, alone which functions are inlined
+// everywhere: either reads the code of all functions.
+func (c *choice) note(into func(names ...string) map[string][]string, alone func() []string) {
+	var names, everywhere []string
+	patterns := false
+	for _, a := range c.asked {
+		if a.pattern {
+			patterns = true
+		} else {
+			names = append(names, a.name)
 		}
 	}
-	if len(alone) > 0 {
-		c.notes = append(c.notes, fmt.Sprintf("%s: %d more functions are inlined everywhere and not seen: %s", pattern, len(alone), list(alone, maxCallers)))
+	var callers map[string][]string
+	if len(names) > 0 {
+		callers = into(names...)
+	}
+	if patterns {
+		everywhere = alone()
+	}
+	for _, a := range c.asked {
+		if !a.pattern {
+			if callers := callers[a.name]; len(callers) > 0 {
+				c.notes = append(c.notes, fmt.Sprintf("%s: calls that are inlined are not seen: those in %s", a.name, list(callers, maxCallers)))
+			}
+			continue
+		}
+		var alone []string
+		for _, name := range everywhere {
+			if symbol.MatchName(a.name, name) {
+				alone = append(alone, name)
+			}
+		}
+		if len(alone) > 0 {
+			c.notes = append(c.notes, fmt.Sprintf("%s: %d more functions are inlined everywhere and not seen: %s", a.name, len(alone), list(alone, maxCallers)))
+		}
 	}
 }
 

@@ -11,7 +11,9 @@
 //     ([symbol.Binary.EntryPoint] and its like); what is not there, is inlined
 //     or cannot be probed is said;
 //   - the DWARF of the program tells which result is an error and where
-//     arguments are ([symbol.Signatures]); without it both are not known;
+//     arguments are ([symbol.Signatures]); without it both are not known, and
+//     the results of some functions with loops over functions are not, either;
+//   - whoever would write to the file is held up until nothing is attached;
 //   - the cost of a call is measured on a process of our own, the rate of calls
 //     is sampled for a moment in the target, and the product is the [Estimate]:
 //     above the budget nothing is attached;
@@ -23,7 +25,7 @@
 // calls with their arguments.
 //
 // An eBPF program counts in the kernel; nothing is sent per call but of those
-// that are sampled, some a second. What it reads of the process for these may be
+// that are sampled: some a second, of every function in turn. What it reads of the process for these may be
 // garbage: all reads are bounded, and what cannot be read is said. A call is
 // known by its goroutine and by the distance of its frame from the top of the
 // stack, so that recursion, growing stacks and panics mix up nothing. Calls

@@ -165,6 +165,68 @@ func TestOpenTakesTheFileThatRuns(t *testing.T) {
 	}
 }
 
+func TestTheFileIsNotWrittenWhileItIsHooked(t *testing.T) {
+	image, err := os.ReadFile(func() string {
+		path, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", startVictim(t, testutil.BuildOptions{}).PID))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}())
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "victim")
+	// canWrite says whether the file can be opened for writing at once, once no
+	// process runs it.
+	canWrite := func() bool {
+		t.Helper()
+		f, err := os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+		if err == nil {
+			f.Close()
+		} else if !errors.Is(err, syscall.EWOULDBLOCK) {
+			t.Fatal(err)
+		}
+		return err == nil
+	}
+	start := func() victim {
+		if err := os.WriteFile(path, image, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		v := victim{testutil.StartTarget(t, path)}
+		v.WaitLine("ready")
+		return v
+	}
+	t.Run("before and after a session", func(t *testing.T) {
+		v := start()
+		session, err := Open(t.Context(), Options{PID: v.PID, Functions: []string{"main.leaf"}, Budget: plenty})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.Signal(syscall.SIGKILL)
+		v.Wait()
+		if canWrite() {
+			t.Error("the file can be written while it is to be hooked")
+		}
+		if err := session.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if !canWrite() {
+			t.Error("the file cannot be written after the session")
+		}
+	})
+	t.Run("after a run", func(t *testing.T) {
+		v := start()
+		m := measure(t, v, Options{Functions: []string{"main.leaf"}}, RunOptions{})
+		v.Signal(syscall.SIGKILL)
+		v.Wait()
+		<-m.result
+		if !canWrite() {
+			t.Error("the file cannot be written after the run")
+		}
+	})
+}
+
 func TestRunRefusesWhatCostsTooMuch(t *testing.T) {
 	v := startVictim(t, testutil.BuildOptions{})
 	v.do(t, "spin 1")

@@ -91,8 +91,12 @@ struct {
 	__type(value, struct frame);
 } frames SEC(".maps");
 
-/* target is the process, 0 where the kernel looks at it. */
+/* target is the process, 0 where the kernel looks at it: its id in its own PID
+ * namespace, which target_ino and target_dev name. Without PID namespaces
+ * target_ino is 0. */
 u32 target = 0;
+u64 target_dev = 0;
+u64 target_ino = 0;
 /* What the probe itself adds to a duration, in nanoseconds, by how the entry is
  * executed. */
 u64 own_emulated = 0;
@@ -103,11 +107,25 @@ u64 hits = 0;
 u64 limit = 0;
 u64 reached = 0;
 
+struct bpf_pidns_info {
+	u32 pid;
+	u32 tgid;
+};
+
 static __always_inline bool elsewhere(void)
 {
 	u32 pid = *(volatile u32 *)&target;
+	u64 ino = *(volatile u64 *)&target_ino;
+	struct bpf_pidns_info current = {};
 
-	return pid && pid != bpf_get_current_pid_tgid() >> 32;
+	if (!pid)
+		return false;
+	if (!ino)
+		return pid != bpf_get_current_pid_tgid() >> 32;
+	/* It is an error in any other namespace. */
+	if (bpf_get_ns_current_pid_tgid(*(volatile u64 *)&target_dev, ino, &current, sizeof(current)) != 0)
+		return true;
+	return pid != current.tgid;
 }
 
 static __always_inline u32 bucket_of(u64 n)

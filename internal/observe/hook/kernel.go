@@ -33,7 +33,9 @@ type kernelTier struct {
 	functions []function
 	objects   bpfObjects
 	kernelCounter
-	log *slog.Logger
+	interval time.Duration // between two samples of a function, at least
+	limit    int           // the process that the kernel limits the sites to, 0 for none
+	log      *slog.Logger
 }
 
 // newKernelTier loads the programs and gives each function its counters.
@@ -52,14 +54,17 @@ func newKernelTier(target *process, functions []function, o Options) (*kernelTie
 	if o.frames > 0 {
 		object.Maps[bpfMapFrames].MaxEntries = o.frames
 	}
+	k := &kernelTier{target: target, functions: functions, limit: target.pid, log: o.Log}
 	if o.Args {
-		if err := sampleCalls(object, target, len(functions), o.interval); err != nil {
+		if k.interval = o.interval; k.interval == 0 {
+			k.interval = interval(len(functions))
+		}
+		if err := k.sampleCalls(object); err != nil {
 			return nil, err
 		}
 	} else {
 		object.Maps[bpfMapSamples].MaxEntries = uint32(os.Getpagesize())
 	}
-	k := &kernelTier{target: target, functions: functions, log: o.Log}
 	if err := object.LoadAndAssign(&k.objects, nil); err != nil {
 		return nil, &platform.UnsupportedError{What: "load the programs of hook", Cause: err, Hint: loadHint(err)}
 	}
@@ -72,25 +77,39 @@ func newKernelTier(target *process, functions []function, o Options) (*kernelTie
 		k.Close()
 		return nil, fmt.Errorf("map the counters of hook: %w", err)
 	}
-	if !uprobe.FiltersProcess(k.objects.HookCall) {
-		if err := k.objects.Target.Set(uint32(target.pid)); err != nil {
+	if o.everyProcess {
+		k.limit = 0
+	}
+	if o.everyProcess || !uprobe.FiltersProcess(k.objects.HookCall) {
+		if err := k.filter(); err != nil {
 			k.Close()
-			return nil, fmt.Errorf("name the target to the programs of hook: %w", err)
+			return nil, err
 		}
 	}
 	return k, nil
 }
 
-// sampleCalls makes the programs sample calls, not more than one of a function
-// within a time.
-func sampleCalls(object *ebpf.CollectionSpec, target *process, functions int, every time.Duration) error {
-	if every == 0 {
-		every = interval(functions)
+// filter makes the programs look at the process themselves. They know it by its
+// id in its own PID namespace, wherever this one is seen from.
+func (k *kernelTier) filter() error {
+	own, err := k.target.namespaced()
+	if err != nil {
+		return err
 	}
-	object.Maps[bpfMapPlans].MaxEntries = uint32(functions)
-	goid, _ := target.binary.GoidOffset()
+	err = errors.Join(k.objects.TargetDev.Set(own.dev), k.objects.TargetIno.Set(own.ino), k.objects.Target.Set(own.pid))
+	if err != nil {
+		return fmt.Errorf("name the target to the programs of hook: %w", err)
+	}
+	return nil
+}
+
+// sampleCalls makes the programs sample calls, not more than one of a function
+// within the interval.
+func (k *kernelTier) sampleCalls(object *ebpf.CollectionSpec) error {
+	object.Maps[bpfMapPlans].MaxEntries = uint32(len(k.functions))
+	goid, _ := k.target.binary.GoidOffset()
 	err := errors.Join(object.Variables["sampling"].Set(true), object.Variables["goid_offset"].Set(goid),
-		object.Variables["interval"].Set(uint64(every)))
+		object.Variables["interval"].Set(uint64(k.interval)), object.Variables["turn"].Set(uint64(guardEvery)))
 	if err != nil {
 		return fmt.Errorf("set up the sampling of calls: %w", err)
 	}
@@ -160,7 +179,7 @@ func (k *kernelTier) entries(group []int) []uprobe.Site {
 // attachSites attaches what the kernel takes; a function one of whose sites it
 // refuses counts as refused.
 func (k *kernelTier) attachSites(program *ebpf.Program, sites []uprobe.Site) (io.Closer, map[int]error, error) {
-	closer, refusals, err := uprobe.Attach(k.target.exe, program, sites, uprobe.Options{PID: k.target.pid, Log: k.log})
+	closer, refusals, err := uprobe.Attach(k.target.exe, program, sites, uprobe.Options{PID: k.limit, Log: k.log})
 	refused := make(map[int]error, len(refusals))
 	for _, r := range refusals {
 		refused[int(r.Cookie>>cookieFunctionShift)] = fmt.Errorf("the kernel refuses the instruction at %#x of the file: %w", r.Offset, r.Err)

@@ -19,6 +19,9 @@ func TestMain(m *testing.M) {
 	if text := os.Getenv(childVariable); text != "" {
 		hookForever(text)
 	}
+	if path := os.Getenv(namespaceVariable); path != "" {
+		hookInNamespace(path)
+	}
 	testutil.NoLeaks(m)
 }
 
@@ -32,7 +35,7 @@ func startVictim(t *testing.T, opts testutil.BuildOptions) victim {
 	testutil.RequireBPF(t)
 	testutil.RequireArch(t, "points are found in amd64 code only", "amd64")
 	source := testutil.Files{"constant.txt": strings.Repeat("0123456789abcdef", 1<<15)}
-	for _, name := range []string{"main.go", "exec.go"} {
+	for _, name := range []string{"main.go", "exec.go", "loops.go"} {
 		text, err := os.ReadFile("testdata/victim/" + name)
 		if err != nil {
 			t.Fatal(err)

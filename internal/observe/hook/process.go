@@ -3,13 +3,17 @@ package hook
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"reflect"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/goshawk-io/goshawk/internal/observe/symbol"
 	"github.com/goshawk-io/goshawk/internal/observe/target"
+	"github.com/goshawk-io/goshawk/internal/observe/uprobe"
 )
 
 // process is the target: the very process and the very file that it runs.
@@ -94,6 +98,70 @@ func identify(f *os.File) (fileID, error) {
 		return fileID{}, fmt.Errorf("stat %s: %w", f.Name(), err)
 	}
 	return fileID{st.Dev, st.Ino}, nil
+}
+
+// guard holds up who writes to the file that the process runs, nil when that is
+// not possible. Kernels that do not limit probes to one process put them into
+// every one that is started from the file, whatever is in it by then.
+func (p *process) guard(log *slog.Logger) *uprobe.Guard {
+	// A lease is of an open file of its own: of this one, by its descriptor.
+	file, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", p.exe.Fd()))
+	var guard *uprobe.Guard
+	if err == nil {
+		if guard, err = uprobe.NewGuard(file); err != nil {
+			file.Close()
+		}
+	}
+	if err != nil && log != nil {
+		log.Debug("the file of the process is not guarded against being written", "pid", p.pid, "error", err)
+	}
+	return guard
+}
+
+// namespacedID is the id of a process in its own PID namespace, and the namespace as
+// the kernel's programs name it: ino is 0 when the kernel has no namespaces.
+type namespacedID struct {
+	pid      uint32
+	dev, ino uint64
+}
+
+// namespaced returns the id of the process in its own PID namespace. That is not
+// [process.pid] when the process is in a container and this one is not.
+func (p *process) namespaced() (namespacedID, error) {
+	var st unix.Stat_t
+	err := unix.Stat(fmt.Sprintf("/proc/%d/ns/pid", p.pid), &st)
+	if errors.Is(err, unix.ENOENT) && !p.gone() {
+		return namespacedID{pid: uint32(p.pid)}, nil
+	}
+	if err != nil {
+		return namespacedID{}, fmt.Errorf("process %d: its PID namespace: %w", p.pid, err)
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid))
+	if err != nil {
+		return namespacedID{}, fmt.Errorf("process %d: %w", p.pid, err)
+	}
+	pid, ok := innermostID(string(status))
+	if !ok || p.gone() {
+		return namespacedID{}, fmt.Errorf("process %d: its id in its own PID namespace is not known", p.pid)
+	}
+	// The kernel's own number of a device is not that of stat(2).
+	dev := uint64(unix.Major(st.Dev))<<20 | uint64(unix.Minor(st.Dev))
+	return namespacedID{pid, dev, st.Ino}, nil
+}
+
+// innermostID returns the last number of the line NSpid of /proc/PID/status.
+func innermostID(status string) (uint32, bool) {
+	for line := range strings.Lines(status) {
+		if list, ok := strings.CutPrefix(line, "NSpid:"); ok {
+			ids := strings.Fields(list)
+			if len(ids) == 0 {
+				return 0, false
+			}
+			n, err := strconv.ParseUint(ids[len(ids)-1], 10, 32)
+			return uint32(n), err == nil && n > 0
+		}
+	}
+	return 0, false
 }
 
 // constants is the part of the process that does not change while it runs.

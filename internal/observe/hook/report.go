@@ -15,6 +15,9 @@ type Report struct {
 	Took time.Duration
 	// Ending says why it ended, "" when it goes on.
 	Ending Ending
+	// SampleInterval is how much time passes at least between two samples of one
+	// function, 0 when calls are not sampled.
+	SampleInterval time.Duration
 	// SamplesLost is how many samples, or their ends, there was no room for.
 	SamplesLost uint64
 }
@@ -82,6 +85,7 @@ func (s *Session) report(took time.Duration, ending Ending) (*Report, error) {
 	}
 	r := &Report{Took: took, Ending: ending, Functions: make([]Result, len(s.functions))}
 	if s.sampler != nil {
+		r.SampleInterval = s.sampler.interval
 		if r.SamplesLost, err = s.sampler.lost(); err != nil {
 			return nil, err
 		}

@@ -3,7 +3,7 @@
 
 /*
  * What some of the calls pass: a sample of each function's calls, not more than
- * one within `interval`. Where values are is user space's to say, in slots.
+ * one within `interval`, and not more of all than the ring has room for. Where values are is user space's to say, in slots.
  * Every address is the process's and may be garbage: what cannot be read is
  * marked as such.
  */
@@ -12,8 +12,14 @@
 /* sampling is whether calls are sampled at all; without it the code below is
  * left out. */
 const volatile bool sampling = false;
-/* interval is how many nanoseconds are between two samples of a function. */
+/* interval is how many nanoseconds are between two samples of a function, at
+ * least: up to a quarter more, so that functions do not keep in step. */
 const volatile u64 interval = 100000000;
+/* turn is how often user space empties the ring, in nanoseconds, and most is how
+ * many samples are taken in that time, with which it is half full. A function
+ * that is out of luck keeps its turn. */
+const volatile u64 turn = 100000000;
+const volatile u64 most = 64;
 /* goid_offset is where the runtime's g keeps the goroutine's id. */
 const volatile u64 goid_offset = 152;
 
@@ -21,6 +27,10 @@ const volatile u64 goid_offset = 152;
 u64 unsampled = 0;
 /* sampled numbers the samples. */
 u64 sampled = 0;
+/* turn_begin is when the turn began, and turn_taken how many samples were taken
+ * since. */
+u64 turn_begin = 0;
+u64 turn_taken = 0;
 
 #define SLOTS 16
 #define SLOT_OFFSETS 6
@@ -190,17 +200,30 @@ static __noinline u64 sample_read(struct pt_regs *ctx, u32 function, u64 now)
 	return id;
 }
 
+/* in_turn reports whether a sample may be taken now, and counts it. */
+static __always_inline bool in_turn(u64 now)
+{
+	u64 begin = *(volatile u64 *)&turn_begin;
+
+	if ((s64)(now - begin) >= (s64)turn && __sync_val_compare_and_swap(&turn_begin, begin, now) == begin)
+		*(volatile u64 *)&turn_taken = 0;
+	return *(volatile u64 *)&turn_taken < most && __sync_fetch_and_add(&turn_taken, 1) < most;
+}
+
 /* sample_call reads the arguments of a call when it is time to, else it returns
  * 0. */
 static __always_inline u64 sample_call(struct pt_regs *ctx, u32 function, u64 now)
 {
 	struct plan *plan = bpf_map_lookup_elem(&plans, &function);
-	u64 next;
+	u64 next, after;
 
 	if (!plan)
 		return 0;
 	next = plan->next;
-	if (now < next || __sync_val_compare_and_swap(&plan->next, next, now + interval) != next)
+	if (now < next || !in_turn(now))
+		return 0;
+	after = now + interval + ((interval >> 2) * (bpf_get_prandom_u32() & 0xffff) >> 16);
+	if (__sync_val_compare_and_swap(&plan->next, next, after) != next)
 		return 0;
 	return sample_read(ctx, function, now);
 }

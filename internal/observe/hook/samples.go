@@ -13,9 +13,14 @@ import (
 )
 
 const (
-	// DefaultSamples is how many calls a second of one function are sampled.
+	// DefaultSamples is how many calls a second of one function are sampled at
+	// most, and fewer when there are many functions: see
+	// [Report.SampleInterval].
 	DefaultSamples = 10
-	// maxSampleRate is how many a second are in all.
+	// maxSampleRate is how many a second are of all functions together, in the
+	// long run. At first every function is due, and later those may be that were
+	// not called for long: then the limit is that of sample.h, which keeps the
+	// ring from running over.
 	maxSampleRate = 100
 	// maxPending is how many sampled calls are waited for. The oldest is given
 	// up for a new one.
@@ -47,6 +52,7 @@ type Sample struct {
 type sampler struct {
 	ring      *ringbuf.Reader
 	unsampled *ebpf.Variable
+	interval  time.Duration // between two samples of a function, at least
 	functions []function
 	constants *constants
 	program   program // the constants
@@ -57,7 +63,9 @@ type sampler struct {
 	record  ringbuf.Record
 }
 
-// interval is how much time passes between two samples of one function.
+// interval is how much time passes at least between two samples of one function.
+// The programs make it up to a quarter longer by chance: functions that are due
+// at the same time would be it again and again, more than there is room for.
 func interval(functions int) time.Duration {
 	return max(time.Second/DefaultSamples, time.Duration(functions)*time.Second/maxSampleRate)
 }
@@ -81,7 +89,7 @@ func (k *kernelTier) newSampler() (*sampler, error) {
 	}
 	constants := k.target.constants()
 	return &sampler{
-		ring: ring, unsampled: k.objects.Unsampled, functions: k.functions, constants: constants, program: constants,
+		ring: ring, unsampled: k.objects.Unsampled, interval: k.interval, functions: k.functions, constants: constants, program: constants,
 		epoch: time.Now().Add(-monotonic()), pending: map[uint64]*Sample{},
 	}, nil
 }
@@ -151,7 +159,7 @@ func (s *sampler) end(e *bpfSampleExit, done func(*Sample)) {
 	delete(s.pending, e.Id)
 	call.Finished, call.Duration, call.Failed = true, time.Duration(e.Took), e.Failed != 0
 	if call.Failed {
-		call.Error = interfaceText(&e.Error, "error", s.program)
+		call.Error = interfaceText(&e.Error, "error", false, s.program)
 	}
 	done(call)
 }

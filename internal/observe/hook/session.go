@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"slices"
 	"time"
+
+	"github.com/goshawk-io/goshawk/internal/observe/uprobe"
 )
 
 // Options says what to hook. PID and Functions are needed; the zero value of
@@ -39,8 +41,9 @@ type Options struct {
 	// Log hears of details, on the debug level; nil means nobody.
 	Log *slog.Logger
 
-	frames   uint32        // calls that may be open at once; 0 takes the default
-	interval time.Duration // between two samples of a function; 0 takes the default
+	frames       uint32        // calls that may be open at once; 0 takes the default
+	interval     time.Duration // between two samples of a function; 0 takes the default
+	everyProcess bool          // attach as kernels before 6.10 do: to all processes that run the file
 }
 
 // Session is a process whose functions are to be hooked. It is used by one
@@ -52,6 +55,7 @@ type Session struct {
 	tier      tier
 	tierName  string
 	sampler   *sampler // nil unless calls are sampled
+	guard     *uprobe.Guard
 	prices    prices
 	estimate  Estimate
 
@@ -68,7 +72,8 @@ type hooked struct {
 
 // Open finds the functions, measures what hooking costs here and samples how
 // often they are called, in less than a second altogether. It attaches nothing
-// for longer. The caller must close the session.
+// for longer. The caller must close the session: until then, or until it has run,
+// whoever opens the file of the process for writing is held up ([uprobe.Guard]).
 //
 // Errors are of type [*InputError] when the caller's wishes are at fault, and
 // match [platform.ErrUnsupported] when this host cannot.
@@ -118,6 +123,8 @@ func (s *Session) prepare(ctx context.Context, o Options) error {
 	if note := described.note(); note != "" {
 		s.notes = append(s.notes, note)
 	}
+	// Before anything is attached, and until nothing is.
+	s.guard = s.target.guard(o.Log)
 	kernel, err := newKernelTier(s.target, s.functions, o)
 	if err != nil {
 		return err
@@ -224,7 +231,7 @@ func (s *Session) Run(ctx context.Context, o RunOptions) (*Report, error) {
 	for i := range s.hooked {
 		s.off(i, now, "")
 	}
-	if err := errors.Join(err, s.detachAll()); err != nil {
+	if err := errors.Join(err, s.detachAll(), s.unguard()); err != nil {
 		return nil, err
 	}
 	if s.sampler != nil {
@@ -335,9 +342,19 @@ func (s *Session) detachAll() error {
 	return err
 }
 
+// unguard lets go on who waits to write to the file. Nothing may be attached.
+func (s *Session) unguard() error {
+	if s.guard == nil {
+		return nil
+	}
+	guard := s.guard
+	s.guard = nil
+	return guard.Close()
+}
+
 // Close detaches everything and lets go of the process.
 func (s *Session) Close() error {
-	err := s.detachAll()
+	err := errors.Join(s.detachAll(), s.unguard())
 	if s.sampler != nil {
 		err = errors.Join(err, s.sampler.close())
 	}

@@ -31,9 +31,14 @@ func (s *signatures) of(f symbol.Function) (*symbol.Signature, error) {
 // errorWord is the [ErrorWord] of a program with DWARF.
 func (s *signatures) errorWord(_ *symbol.Binary, f symbol.Function) (word int, ok bool) {
 	sig, err := s.of(f)
-	if err != nil {
+	if err != nil || sig.ResultsUnknown {
 		return -1, false
 	}
+	return errorWordOf(sig)
+}
+
+// errorWordOf is errorWord of a signature that tells all results.
+func errorWordOf(sig *symbol.Signature) (word int, ok bool) {
 	if len(sig.Results) == 0 {
 		return -1, true
 	}
@@ -41,8 +46,8 @@ func (s *signatures) errorWord(_ *symbol.Binary, f symbol.Function) (word int, o
 	switch {
 	case !last.IsError():
 		return -1, true
-	case last.Registers == nil:
-		return -1, false // on the stack, behind many results
+	case last.Registers == nil, last.Registers[0].Index >= wordCount:
+		return -1, false // on the stack, or out of reach, behind many results
 	}
 	return last.Registers[0].Index, true
 }

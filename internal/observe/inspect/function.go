@@ -30,16 +30,15 @@ type Verdict struct {
 	Reason string
 }
 
-// Hook says whether calls of a function can be seen, and where.
+// Hook says whether calls of a function can be seen from their begin to their
+// end, and where. Package hook refuses all others.
 type Hook struct {
 	Verdict
 	// Entry is where each call passes once; nil when OK is not set.
 	Entry *symbol.Point
 	// Returns are where each call that returns passes once. They are empty
-	// when the function never returns, and when NoReturns says why durations
-	// cannot be measured.
-	Returns   []symbol.Point
-	NoReturns string
+	// when the function never returns, and when OK is not set.
+	Returns []symbol.Point
 }
 
 // Function is a function of a program and what can be done to it.
@@ -237,13 +236,12 @@ func hookOf(code *symbol.Code) Hook {
 		h.Reason = reason(err)
 		return h
 	}
-	h.OK, h.Entry = true, &entry
-	h.Reason = "entry " + Cost(entry)
 	if h.Returns, err = code.ReturnPoints(); err != nil {
-		h.NoReturns = reason(err)
-		h.Reason += "; no durations: " + h.NoReturns
+		h.Reason = reason(err)
 		return h
 	}
+	h.OK, h.Entry = true, &entry
+	h.Reason = "entry " + Cost(entry)
 	stepped := 0
 	for _, p := range h.Returns {
 		if p.Stepped {

@@ -180,6 +180,7 @@ func TestProgram_Functions_sayWhatCanBeDone(t *testing.T) {
 			{"runtime.memmove", true, false, "entry", "assembly"},
 			{"fmt.Fprint", true, true, "entry emulated", ""},
 			{"runtime.asmcgocall", true, false, "", "assembly"},
+			{"runtime.systemstack", false, false, "it may end the function", "assembly"},
 		} {
 			f, ok := all[tt.name]
 			if !ok {

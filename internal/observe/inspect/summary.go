@@ -1,12 +1,16 @@
 package inspect
 
-import "context"
+import (
+	"context"
+
+	"github.com/goshawk-io/goshawk/internal/observe/symbol"
+)
 
 // Summary counts the functions of a program by what can be done to them.
 type Summary struct {
 	Functions int // with code of their own
 	Alone     int // that are only there inlined
-	Hookable  int // whose calls can be seen
+	Hookable  int // whose calls can be seen, as [Hook] says
 	Stepped   int // of these, whose entry is single-stepped
 	Patchable int
 	NoHook    string // why none can be hooked, whatever it is
@@ -29,7 +33,7 @@ func (p *Program) Summary(ctx context.Context) (Summary, error) {
 			}
 			continue
 		}
-		if entry, err := code.EntryPoint(); err == nil {
+		if entry, err := code.EntryPoint(); err == nil && endsKnown(fn, code) {
 			s.Hookable++
 			if entry.Stepped {
 				s.Stepped++
@@ -46,4 +50,14 @@ func (p *Program) Summary(ctx context.Context) (Summary, error) {
 		s.NoHook = first
 	}
 	return s, p.intact()
+}
+
+// endsKnown reports whether the returns of a function are known. What the
+// compiler made of Go ends in ways that are: it takes too long to read all code.
+func endsKnown(fn symbol.Function, code *symbol.Code) bool {
+	if _, ok := symbol.PackageOf(fn.Name); ok && !fn.Assembly {
+		return true
+	}
+	_, err := code.ReturnPoints()
+	return err == nil
 }

@@ -26,6 +26,8 @@
 //   - the machine code of a function is decoded for the instructions at which a
 //     probe sees each call once ([Code]): on amd64, and never one that the
 //     kernel refuses or rewrites;
+//   - the DWARF of the program tells how a function is called ([Signatures]), if
+//     it has one, as far as the compiler describes that;
 //   - a [Cache] keeps files open and remembers what each address meant.
 //
 // What goes out: frames as [runtime.Frames] prints them, the addresses of

@@ -3,26 +3,21 @@ package symbol
 import (
 	"bytes"
 	"debug/dwarf"
-	"debug/elf"
 	"errors"
 	"fmt"
-	"io"
 	"runtime"
 	"slices"
 	"strings"
 )
 
 const (
-	// maxDWARF limits what is decompressed of one section. The largest Go
-	// programs have some 100 MB.
-	maxDWARF = 1 << 29
-	// maxRatio limits by how much decompression may make it larger.
-	maxRatio = 16
 	// maxMatches limits how many places are looked at that hold the name of a
 	// struct, maxMembers how many fields a struct may have.
 	maxMatches = 1024
 	maxMembers = 4096
 	maxAliases = 8
+	// maxFieldEntries bounds how many attributes are read for all fields.
+	maxFieldEntries = 1 << 22
 )
 
 // readDescribed returns what the DWARF of a program says of the given fields.
@@ -30,10 +25,11 @@ const (
 func (b *Binary) readDescribed(keys []fieldKey) map[fieldKey]fieldAnswer {
 	found := map[fieldKey]fieldAnswer{}
 	read := func() {
-		t, err := openTypes(b.mapping)
+		d, err := openDebugging(b.mapping)
 		if err != nil {
 			return
 		}
+		t := newTypeReader(d)
 		for _, key := range keys {
 			if _, ok := t.structs[key.of]; !ok {
 				t.structs[key.of] = t.find(key.of)
@@ -56,52 +52,14 @@ func (b *Binary) readDescribed(keys []fieldKey) map[fieldKey]fieldAnswer {
 // typeReader finds types in DWARF without reading all of it.
 type typeReader struct {
 	info    []byte
-	reader  *dwarf.Reader
+	entries entryReader
 	structs map[string]*dwarf.Offset
 }
 
-// openTypes reads the parts of a program's DWARF that describe types.
-func openTypes(file []byte) (*typeReader, error) {
-	f, err := elf.NewFile(bytes.NewReader(file))
-	if err != nil {
-		return nil, err
+func newTypeReader(d *debugging) *typeReader {
+	return &typeReader{
+		info: d.parts["info"], entries: entryReader{d.Reader(), maxFieldEntries}, structs: map[string]*dwarf.Offset{},
 	}
-	defer f.Close()
-	parts := map[string][]byte{}
-	for _, name := range []string{"abbrev", "info", "str", "line_str", "str_offsets", "addr"} {
-		if parts[name], err = readDebug(f, name); err != nil {
-			return nil, err
-		}
-	}
-	if len(parts["info"]) == 0 {
-		return nil, errors.New("no DWARF")
-	}
-	data, err := dwarf.New(parts["abbrev"], nil, nil, parts["info"], nil, nil, nil, parts["str"])
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range []string{"line_str", "str_offsets", "addr"} {
-		if err := data.AddSection(".debug_"+name, parts[name]); err != nil {
-			return nil, err
-		}
-	}
-	return &typeReader{info: parts["info"], reader: data.Reader(), structs: map[string]*dwarf.Offset{}}, nil
-}
-
-// readDebug returns a section of debugging information, decompressed, nil when
-// there is none.
-func readDebug(f *elf.File, name string) ([]byte, error) {
-	s := f.Section(".debug_" + name)
-	if s == nil {
-		return nil, nil
-	}
-	// Compression saves two thirds or so: more than this is crafted.
-	if s.Size > maxDWARF || s.Size > maxRatio*s.FileSize+1<<16 {
-		return nil, fmt.Errorf("%s has %d bytes in %d", s.Name, s.Size, s.FileSize)
-	}
-	data := make([]byte, s.Size)
-	_, err := io.ReadFull(s.Open(), data)
-	return data, err
 }
 
 // find returns where a struct is described, nil when it is not.
@@ -129,9 +87,8 @@ func (t *typeReader) find(name string) *dwarf.Offset {
 
 // entry returns the entry at an offset, nil when there is none.
 func (t *typeReader) entry(off dwarf.Offset) *dwarf.Entry {
-	t.reader.Seek(off)
-	e, err := t.reader.Next()
-	if err != nil || e == nil || e.Offset != off {
+	e, err := t.entries.at(off)
+	if err != nil {
 		return nil
 	}
 	return e
@@ -149,7 +106,7 @@ func (t *typeReader) answer(at dwarf.Offset, path string) fieldAnswer {
 		}
 		off, ok := member.Val(dwarf.AttrDataMemberLoc).(int64)
 		if !ok || off < 0 {
-			return fieldAnswer{err: fmt.Errorf("damaged DWARF: %s has no place", name)}
+			return fieldAnswer{err: fmt.Errorf("%w: %s has no place", errDamagedTypes, name)}
 		}
 		sum += uint64(off)
 		if i == len(names)-1 {
@@ -167,24 +124,24 @@ func (t *typeReader) answer(at dwarf.Offset, path string) fieldAnswer {
 // member returns the entry of a direct field.
 func (t *typeReader) member(at dwarf.Offset, name string) (*dwarf.Entry, error) {
 	if t.entry(at) == nil {
-		return nil, errors.New("damaged DWARF")
+		return nil, errDamagedTypes
 	}
 	for range maxMembers {
-		e, err := t.reader.Next()
+		e, err := t.entries.next()
 		if err != nil {
-			return nil, fmt.Errorf("damaged DWARF: %w", err)
+			return nil, err
 		}
-		if e == nil || e.Tag == 0 {
+		if e.Tag == 0 {
 			return nil, ErrNoField
 		}
 		if e.Tag == dwarf.TagMember && e.Val(dwarf.AttrName) == name {
 			return e, nil
 		}
-		if e.Children {
-			t.reader.SkipChildren()
+		if err := t.entries.skip(e); err != nil {
+			return nil, err
 		}
 	}
-	return nil, errors.New("damaged DWARF: too many fields")
+	return nil, fmt.Errorf("%w: too many fields", errDamagedTypes)
 }
 
 // structOf returns where the struct is described that a field holds by value.

@@ -232,11 +232,11 @@ func tinyDWARF() (abbrev, info []byte) {
 }
 
 func tinyTypes(abbrev, info []byte) (*typeReader, error) {
-	data, err := dwarf.New(abbrev, nil, nil, info, nil, nil, nil, nil)
-	if err != nil {
+	d := &debugging{parts: map[string][]byte{"abbrev": abbrev, "info": info}}
+	if err := d.open(); err != nil {
 		return nil, err
 	}
-	return &typeReader{info: info, reader: data.Reader(), structs: map[string]*dwarf.Offset{}}, nil
+	return newTypeReader(d), nil
 }
 
 func TestTypeReader(t *testing.T) {

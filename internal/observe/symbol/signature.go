@@ -24,6 +24,10 @@ type Signature struct {
 	Params []Param
 	// Results are the results, in order.
 	Results []Param
+	// ResultsUnknown says that the DWARF may not tell all results, as it does
+	// not where a function returns from within a loop over a function: there
+	// are no Results then.
+	ResultsUnknown bool
 }
 
 // Param is a parameter or a result and where it is passed.
@@ -96,6 +100,10 @@ type Signatures struct {
 	abi    convention
 	// complete says that all parameters are described.
 	complete bool
+	// loops are the functions that have the body of a loop over a function.
+	loops map[string]bool
+	// parts is how many fields and elements may still be looked at.
+	parts int
 }
 
 // completeSince is the minor release from which all parameters are described.
@@ -111,16 +119,20 @@ func (b *Binary) Signatures() (*Signatures, error) {
 		return nil, fmt.Errorf("signatures: %w: ELF machine %d", ErrUnsupported, b.img.machine)
 	}
 	minor := parseRelease(b.info.version).minor
-	s := &Signatures{binary: b, abi: abi, complete: minor == 0 || minor >= completeSince}
+	s := &Signatures{binary: b, abi: abi, parts: maxAllParts, complete: minor == 0 || minor >= completeSince}
 	var err error
-	if !shielded(func() { s.units, err = openUnits(b.mapping, !s.complete) }) {
+	read := func() {
+		s.loops = b.table.rangeLoops()
+		s.units, err = openUnits(b.mapping, !s.complete)
+	}
+	if !shielded(read) {
 		err = errors.New("the file shrank while it was read")
 	}
 	b.forget()
 	if err != nil {
 		return nil, fmt.Errorf("signatures: %w", err)
 	}
-	s.types = typeGraph{reader: s.units.data.Reader(), known: map[dwarf.Offset]*typeInfo{}}
+	s.types = newTypeGraph(s.units.Data)
 	return s, nil
 }
 
@@ -150,13 +162,17 @@ func (s *Signatures) of(f Function) (*Signature, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoSignature, err)
 	}
-	return s.assign(f, described, s.units.bases[unit]), nil
+	sig := s.assign(f, described, s.units.bases[unit])
+	if s.parts <= 0 {
+		return nil, fmt.Errorf("%w: %w: the values are of too many parts", ErrNoSignature, errDamagedTypes)
+	}
+	return sig, nil
 }
 
 // assign gives each parameter and result its place.
 func (s *Signatures) assign(f Function, described []description, base uint64) *Signature {
 	sig := &Signature{}
-	p := passing{convention: s.abi}
+	p := passing{convention: s.abi, left: &s.parts}
 	dictionary := dictionaryAt(f.Name)
 	for i := range described {
 		d := &described[i]
@@ -177,12 +193,12 @@ func (s *Signatures) assign(f Function, described []description, base uint64) *S
 	if dictionary == len(sig.Params) {
 		p.skip()
 	}
+	results, known := s.results(f.Name, described)
+	if sig.ResultsUnknown = !known; !known {
+		return sig
+	}
 	p.results()
-	for i := range described {
-		d := &described[i]
-		if !d.result {
-			continue
-		}
+	for _, d := range results {
 		where := p.next(d.typ)
 		if !s.complete && where.registers == nil {
 			where.stack = -1 // behind parameters that may be missing
@@ -255,7 +271,7 @@ func (s *Signatures) params(at dwarf.Offset) ([]description, error) {
 	for _, e := range entries {
 		location := e.Val(dwarf.AttrLocation)
 		if origin, ok := e.Val(dwarf.AttrAbstractOrigin).(dwarf.Offset); ok {
-			if e, err = s.types.entry(origin); err != nil {
+			if e, err = s.types.entries.at(origin); err != nil {
 				return nil, err
 			}
 		}
@@ -279,13 +295,13 @@ func (s *Signatures) params(at dwarf.Offset) ([]description, error) {
 
 // formals returns the entries of the parameters of a function.
 func (s *Signatures) formals(at dwarf.Offset) ([]*dwarf.Entry, error) {
-	e, err := s.types.entry(at)
+	e, err := s.types.entries.at(at)
 	if err != nil {
 		return nil, err
 	}
 	var list []*dwarf.Entry
 	for e.Children && len(list) < maxParams {
-		c, err := s.types.next(0)
+		c, err := s.types.entries.next()
 		if err != nil {
 			return nil, err
 		}
@@ -295,8 +311,8 @@ func (s *Signatures) formals(at dwarf.Offset) ([]*dwarf.Entry, error) {
 		if c.Tag == dwarf.TagFormalParameter {
 			list = append(list, c)
 		}
-		if c.Children {
-			s.types.reader.SkipChildren()
+		if err := s.types.entries.skip(c); err != nil {
+			return nil, err
 		}
 	}
 	return list, nil

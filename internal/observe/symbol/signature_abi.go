@@ -34,6 +34,12 @@ const (
 	maxNesting = 64
 	// maxComponents is more than any convention has registers.
 	maxComponents = 64
+	// maxParts bounds how many fields and elements are looked at to take one
+	// value apart: those of no size, which no register holds, may be many.
+	maxParts = 1 << 14
+	// maxAllParts bounds it for all values of one program. One of 100 MB has
+	// some 250,000.
+	maxAllParts = 1 << 26
 )
 
 // component is a part of a value that takes one register.
@@ -42,47 +48,55 @@ type component struct {
 	float     bool
 }
 
-// components takes a value apart into what registers hold, in order. It is
-// false for a value that has to be on the stack.
-func (t *typeInfo) components(dst []component, off uint64, depth int) ([]component, bool) {
+// division takes values apart into what registers hold.
+type division struct {
+	parts []component
+	left  int // fields and elements to look at
+}
+
+// divide returns the parts of a value, in order, false for one that has to be on
+// the stack. It takes what it looks at from left.
+func divide(t *typeInfo, left *int) ([]component, bool) {
+	d := division{left: min(maxParts, *left)}
+	most := d.left
+	ok := d.add(t, 0, 0)
+	*left -= most - max(d.left, 0)
+	return d.parts, ok
+}
+
+func (d *division) add(t *typeInfo, off uint64, depth int) bool {
+	if d.left--; d.left < 0 || depth > maxNesting || len(d.parts) > maxComponents {
+		return false
+	}
 	if t.size == 0 {
-		return dst, true
+		return true
 	}
-	if depth > maxNesting || len(dst) > maxComponents {
-		return dst, false
-	}
-	words := func(n int) ([]component, bool) {
-		for i := range n {
-			dst = append(dst, component{off: off + uint64(i)*pointerSize, size: pointerSize})
-		}
-		return dst, true
-	}
+	words := 0
 	switch t.kind {
-	case reflect.Float32, reflect.Float64:
-		return append(dst, component{off, t.size, true}), true
 	case reflect.Complex64, reflect.Complex128:
 		half := t.size / 2
-		return append(dst, component{off, half, true}, component{off + half, half, true}), true
-	case reflect.String, reflect.Interface:
-		return words(2)
-	case reflect.Slice:
-		return words(3)
+		d.parts = append(d.parts, component{off, half, true}, component{off + half, half, true})
+		return true
 	case reflect.Array:
-		if t.length != 1 || t.elem == nil {
-			return dst, false
-		}
-		return t.elem.components(dst, off, depth+1)
+		return t.length == 1 && t.elem != nil && d.add(t.elem, off, depth+1)
 	case reflect.Struct:
-		ok := true
 		for i := range t.fields {
-			f := &t.fields[i]
-			if dst, ok = f.typ.components(dst, off+f.off, depth+1); !ok {
-				return dst, false
+			if f := &t.fields[i]; !d.add(f.typ, off+f.off, depth+1) {
+				return false
 			}
 		}
-		return dst, true
+		return true
+	case reflect.String, reflect.Interface:
+		words = 2
+	case reflect.Slice:
+		words = 3
+	default:
+		d.parts = append(d.parts, component{off, t.size, t.kind == reflect.Float32 || t.kind == reflect.Float64})
 	}
-	return append(dst, component{off, t.size, false}), true
+	for i := range words {
+		d.parts = append(d.parts, component{off: off + uint64(i)*pointerSize, size: pointerSize})
+	}
+	return true
 }
 
 // place is where a value is passed.
@@ -96,13 +110,14 @@ type passing struct {
 	convention
 	ints0, floats0 int    // registers that are taken
 	stack          uint64 // bytes of the stack that are taken
+	left           *int   // fields and elements to look at
 }
 
 // next returns the place of a value: registers when all of it fits, else the
 // stack.
 func (p *passing) next(t *typeInfo) place {
 	if t.size > 0 {
-		if parts, ok := t.components(nil, 0, 0); ok {
+		if parts, ok := divide(t, p.left); ok {
 			if registers, ok := p.take(parts); ok {
 				return place{registers, -1}
 			}

@@ -15,6 +15,9 @@ type Access struct {
 	Type string
 	Kind reflect.Kind
 	Size uint64
+	// Empty says that the part is an interface without methods: its first word
+	// is the type of what it holds, not a table of methods.
+	Empty bool
 	// Hops are where pointers are read, one after the other: the first in the
 	// bytes of the parameter, each other in what the one before points to.
 	Hops []uint64
@@ -81,6 +84,7 @@ func (s *Signatures) Reach(p *Param, path string) (Access, error) {
 		t = f.typ
 	}
 	a.Type, a.Kind, a.Size = t.name, t.kind, t.size
+	a.Empty = t.empty && t.kind == reflect.Interface
 	return a, nil
 }
 

@@ -81,6 +81,8 @@ func TestBinary_Signature(t *testing.T) {
 			[]string{"int int r0[0:8]", "error interface r1[0:8]r2[8:16]"}},
 		{"main.inlinable", []string{"a int int r0[0:8]", "b string string r1[0:8]r2[8:16]", "bool bool r3[0:1]"},
 			[]string{"int int r0[0:8]", "error interface r1[0:8]r2[8:16]"}},
+		{"main.defers", []string{"n int int r0[0:8]"}, []string{"int int r0[0:8]", "error interface r1[0:8]r2[8:16]"}},
+		{"main.defersNamed", []string{"n int int r0[0:8]"}, []string{"string string r0[0:8]r1[8:16]", "total int int r2[0:8]", "err error interface r3[0:8]r4[8:16]"}},
 		{"main.main", nil, nil},
 	} {
 		t.Run(tt.function, func(t *testing.T) {
@@ -207,6 +209,32 @@ func TestSignatures_Reach(t *testing.T) {
 	}
 	if got, err := s.Members(k); err != nil || len(got) != 0 {
 		t.Errorf("Members(k) = %v, %v", got, err)
+	}
+}
+
+func TestSignatures_Reach_interfaces(t *testing.T) {
+	b := openSignatures(t)
+	s, err := b.Signatures()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sig, err := s.Of(b.Lookup("main.interfaces")["main.interfaces"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []struct {
+		path  string
+		empty bool
+	}{{"", true}, {"", true}, {"", true}, {"p", true}, {"", false}, {"", false}} {
+		got, err := s.Reach(&sig.Params[i], want.path)
+		if err != nil || got.Kind != reflect.Interface || got.Empty != want.empty {
+			t.Errorf("Reach(%s, %q) = %+v, %v; want empty %v", sig.Params[i].Name, want.path, got, err, want.empty)
+		}
+	}
+	for path, param := range map[string]int{"": 3, "e": 3} {
+		if got, err := s.Reach(&sig.Params[param], path); err != nil || got.Empty {
+			t.Errorf("Reach(h, %q) = %+v, %v", path, got, err)
+		}
 	}
 }
 

@@ -2,7 +2,6 @@ package symbol
 
 import (
 	"debug/dwarf"
-	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -13,12 +12,12 @@ const (
 	attrGoKind dwarf.Attr = 0x2900
 	// kindMask keeps what is a kind: releases had flags above it.
 	kindMask = 31
-	// maxTypeEntries bounds how many entries are read for the types of one
-	// program.
-	maxTypeEntries = 1 << 20
+	// maxTypeEntries bounds how many attributes are read for the parameters and
+	// types of the functions of one program. One of 100 MB has some 5 million.
+	maxTypeEntries = 1 << 23
+	// maxTypes bounds how many types they are.
+	maxTypes = 1 << 19
 )
-
-var errDamagedTypes = errors.New("damaged DWARF")
 
 // typeInfo is what a type of the program is, as far as passing it needs.
 type typeInfo struct {
@@ -29,6 +28,7 @@ type typeInfo struct {
 	length      uint64      // of an array
 	elem        *typeInfo   // of an array
 	points      dwarf.Offset
+	empty       bool // an interface without methods
 }
 
 // typeField is a field of a struct.
@@ -40,9 +40,12 @@ type typeField struct {
 
 // typeGraph reads types, each once.
 type typeGraph struct {
-	reader *dwarf.Reader
-	known  map[dwarf.Offset]*typeInfo
-	read   int // entries so far
+	entries entryReader
+	known   map[dwarf.Offset]*typeInfo
+}
+
+func newTypeGraph(d *dwarf.Data) typeGraph {
+	return typeGraph{entries: entryReader{d.Reader(), maxTypeEntries}, known: map[dwarf.Offset]*typeInfo{}}
 }
 
 // at returns the type that is described at an offset.
@@ -53,10 +56,13 @@ func (g *typeGraph) at(off dwarf.Offset, depth int) (*typeInfo, error) {
 		}
 		return t, nil
 	}
+	if len(g.known) == maxTypes {
+		return nil, fmt.Errorf("%w: too many types", errDamagedTypes)
+	}
 	if depth > maxNesting {
 		return nil, fmt.Errorf("%w: types are nested too deep", errDamagedTypes)
 	}
-	e, err := g.entry(off)
+	e, err := g.entries.at(off)
 	if err != nil {
 		return nil, err
 	}
@@ -68,27 +74,6 @@ func (g *typeGraph) at(off dwarf.Offset, depth int) (*typeInfo, error) {
 	}
 	g.known[off] = t
 	return t, nil
-}
-
-// entry returns the entry at an offset. The reader is behind it then.
-func (g *typeGraph) entry(off dwarf.Offset) (*dwarf.Entry, error) {
-	g.reader.Seek(off)
-	return g.next(off)
-}
-
-// next returns the next entry, which must be there and at off unless off is 0.
-func (g *typeGraph) next(off dwarf.Offset) (*dwarf.Entry, error) {
-	if g.read++; g.read > maxTypeEntries {
-		return nil, fmt.Errorf("%w: too many entries", errDamagedTypes)
-	}
-	e, err := g.reader.Next()
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errDamagedTypes, err)
-	}
-	if e == nil || off != 0 && e.Offset != off {
-		return nil, fmt.Errorf("%w: no entry at %#x", errDamagedTypes, off)
-	}
-	return e, nil
 }
 
 // describe returns the type of an entry that the reader is behind.
@@ -163,7 +148,7 @@ func (g *typeGraph) array(t *typeInfo, e *dwarf.Entry, depth int) (*typeInfo, er
 	t.kind = reflect.Array
 	of, ok := e.Val(dwarf.AttrType).(dwarf.Offset)
 	for e.Children {
-		c, err := g.next(0)
+		c, err := g.entries.next()
 		if err != nil {
 			return nil, err
 		}
@@ -193,6 +178,8 @@ func (g *typeGraph) structure(t *typeInfo, e *dwarf.Entry, depth int) (*typeInfo
 	if t.kind == reflect.Invalid {
 		t.kind = reflect.Struct // runtime.iface and the like have no kind
 	}
+	// What an interface without methods stands for, whatever its name.
+	t.empty = t.name == "runtime.eface"
 	t.align = pointerSize
 	if t.kind != reflect.Struct {
 		return t, nil
@@ -204,7 +191,7 @@ func (g *typeGraph) structure(t *typeInfo, e *dwarf.Entry, depth int) (*typeInfo
 	}
 	var members []member
 	for e.Children {
-		c, err := g.next(0)
+		c, err := g.entries.next()
 		if err != nil {
 			return nil, err
 		}
@@ -222,8 +209,8 @@ func (g *typeGraph) structure(t *typeInfo, e *dwarf.Entry, depth int) (*typeInfo
 			m.field.off, m.typ = uint64(off), typ
 			members = append(members, m)
 		}
-		if c.Children {
-			g.reader.SkipChildren()
+		if err := g.entries.skip(c); err != nil {
+			return nil, err
 		}
 	}
 	// The reader is needed for the types of the members.

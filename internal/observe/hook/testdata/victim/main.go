@@ -39,6 +39,20 @@ func mayFail(i int) (int, error) {
 	return i, nil
 }
 
+// putsOff has its results on the stack until it returns: a call that is put off
+// may change them.
+//
+//go:noinline
+func putsOff(i int) (int, error) {
+	for j := 0; j < 1+i%2; j++ {
+		defer leaf(j)
+	}
+	return mayFail(i)
+}
+
+// loops calls what older releases of Go do not compile.
+var loops = func(int) {}
+
 //go:noinline
 func panics(i int) int {
 	if i%2 == 0 {
@@ -148,6 +162,17 @@ func holds(any interface{}, err error, f float64, late time.Duration, m map[stri
 	return err
 }
 
+// payload is an interface without methods that has a name.
+type payload interface{}
+
+//go:noinline
+func carries(p payload, by *carrier) { sink++ }
+
+type carrier struct {
+	load payload
+	n    int
+}
+
 //go:noinline
 func stacked(a, b, c, d, e, f, g, h, i int, late string, r *request, ratio float64) (int, error) {
 	return a + b + c + d + e + f + g + h + i + len(late), errors.New("stacked")
@@ -181,6 +206,7 @@ func arguments(n int) {
 		_ = holds("in an interface", word("a word"), 2.5, -time.Millisecond, nil, nil)
 		_ = holds(nil, nil, 0, 0, nil, nil)
 		_ = holds(7, fmt.Errorf("wraps %w", &failure{2}), 0, 0, nil, nil)
+		carries("loaded", &carrier{7, 3})
 		_, _ = stacked(1, 2, 3, 4, 5, 6, 7, 8, 9, "late", r, 1.5)
 		untouched((*request)(unmapped), unsafe.String((*byte)(unmapped), 10), (*failure)(unmapped), unsafe.Slice((*byte)(unmapped), 1<<40))
 	}
@@ -201,6 +227,8 @@ func calls(name string) func(n int) {
 		"leaf":    each(func(i int) { sink += leaf(i) }),
 		"recurse": func(n int) { sink += recurse(n) },
 		"fail":    each(func(i int) { n, _ := mayFail(i); sink += n }),
+		"putoff":  each(func(i int) { n, _ := putsOff(i); sink += n }),
+		"loops":   loops,
 		"panic":   each(func(i int) { sink += guarded(i) }),
 		"pause":   each(func(int) { pause(2 * time.Millisecond) }),
 		"grow": func(n int) {

@@ -59,6 +59,22 @@ func kinds(m map[string]int, c chan int, f func(), p unsafe.Pointer, i any, e er
 	return i, e
 }
 
+type payload interface{}
+
+type alias = payload
+
+type holder struct {
+	p payload
+	e error
+}
+
+type shaped interface{ shape() }
+
+// interfaces have methods or none, whatever their names are.
+//
+//go:noinline
+func interfaces(a any, p payload, q alias, h *holder, e error, s shaped) payload { return p }
+
 //go:noinline
 func floats(a float32, b int, c float64, d complex128, e complex64, f int) (float64, int) {
 	return c, b + f
@@ -122,6 +138,30 @@ func (l *list[T]) push(v T, n int) (int, error) { l.items = append(l.items, v); 
 //go:noinline
 func (l list[T]) first(n int) (v T, err error) { return l.items[0], code(n) }
 
+// defers has its results on the stack, too: a call that is put off may change
+// them.
+//
+//go:noinline
+func defers(n int) (int, error) {
+	for i := 0; i < n; i++ {
+		defer count()
+	}
+	return n + 1, code(n)
+}
+
+// defersNamed is defers with a result that has no name among others.
+//
+//go:noinline
+func defersNamed(n int) (_ string, total int, err error) {
+	for i := 0; i < n; i++ {
+		defer count()
+	}
+	return "first", n + 1, code(n)
+}
+
+//go:noinline
+func count() { sink++ }
+
 // inlinable is inlined where it is called, and has code of its own because it is
 // a value, too: its description is in two parts.
 func inlinable(a int, b string, _ bool) (int, error) {
@@ -149,11 +189,12 @@ func calls() []call {
 		aMixed      = mixed{0x5a, 2.5, "mixed", aPair}
 		anError     = error(code(9))
 		wide    any = aPair
-		truth       = true
-		doubled     = func(i int) string { return "d" }
-		kept        = func(p *pair) string { return "p" }
-		aList       = &list[string]{items: []string{"first"}}
-		p           = unsafe.Pointer(aPair)
+		noShape shaped
+		truth   = true
+		doubled = func(i int) string { return "d" }
+		kept    = func(p *pair) string { return "p" }
+		aList   = &list[string]{items: []string{"first"}}
+		p       = unsafe.Pointer(aPair)
 	)
 	return []call{
 		{"words", words, []any{int8(-5), uint16(0xbeef), int32(-70000), uint64(1) << 63, truth, uintptr(77)}},
@@ -161,6 +202,7 @@ func calls() []call {
 		{"unnamed", unnamed, []any{1, "b", &anError, 4}},
 		{"onlyTypes", onlyTypes, []any{1, "b"}},
 		{"kinds", kinds, []any{map[string]int{"a": 1}, make(chan int), func() {}, p, &wide, &anError}},
+		{"interfaces", interfaces, []any{&wide, &wide, &wide, &holder{wide, anError}, &anError, &noShape}},
 		{"floats", floats, []any{float32(1.5), 2, 2.5, complex(3, 4), complex64(complex(5, 6)), 7}},
 		{"structs", structs, []any{pair{1, 2}, aMixed, nested{p: pair{11, 12}, one: [1]string{"one"}, last: true}}},
 		{"blankFields", blankFields, []any{blanks{a: -3, b: anError}, 5}},
@@ -177,6 +219,8 @@ func calls() []call {
 		{"generic[go.shape.*uint8,go.shape.string]", generic[*pair, string], []any{[]*pair{aPair}, kept, aPair}},
 		{"(*list[go.shape.string]).push", (*list[string]).push, []any{aList, "pushed", 3}},
 		{"list[go.shape.string].first", list[string].first, []any{*aList, 3}},
+		{"defers", defers, []any{3}},
+		{"defersNamed", defersNamed, []any{3}},
 		{"inlinable", inlinable, []any{5, "b", true}},
 		{"calls.func4", func(a string, b *pair) (int, error) { return len(a) + b.x, anError }, []any{"closure", aPair}},
 	}
@@ -217,6 +261,7 @@ func main() {
 		return
 	}
 	list := calls()
+	loops()
 	fmt.Println("ready")
 	bufio.NewScanner(os.Stdin).Scan()
 	for i := range list {
@@ -226,6 +271,9 @@ func main() {
 }
 
 var sink int
+
+// loops calls what older releases of Go do not compile.
+var loops = func() {}
 
 // inlinable0 has inlinable inlined into it.
 func inlinable0(args []string) int {
