@@ -131,8 +131,13 @@ func exitCode(err error) int {
 
 // report prints err and what would help.
 func report(w io.Writer, err error) {
-	fmt.Fprintf(w, "error: %v\n", err)
 	var f *failure
+	if errors.As(err, &f) && f.code == exitBad {
+		// The command has done its work: the answer is bad.
+		fmt.Fprintln(w, err)
+		return
+	}
+	fmt.Fprintf(w, "error: %v\n", err)
 	var unsupported *platform.UnsupportedError
 	switch {
 	case errors.As(err, &f) && f.hint != "":

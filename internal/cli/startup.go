@@ -79,7 +79,8 @@ the machine's, not the program's. From main.main on all threads count.
 What CMD prints goes to stderr, its input is empty unless goshawk runs it once on
 a terminal. It is ended (SIGTERM, after 5 s SIGKILL) when --until is reached, or
 nothing came for --wait after it began to listen; else with Ctrl-C, and what was
-seen until then is printed. Processes that CMD starts are not in the figures.
+seen until then is printed. Processes that CMD starts are not in the figures; they
+are ended with it, unless they have left its process group.
 
 --runs N starts it N times, one after another, and prints the run in the middle
 and, for each phase and package, minimum, median and spread.
@@ -135,6 +136,8 @@ func (o *startupOptions) check(command []string) error {
 		return usageError("leave out one of them", "startup: --pid %d with a command: they contradict each other", o.pid)
 	case o.pidSet && o.runsSet:
 		return usageError("leave out --runs: a process starts once", "startup: --runs with --pid: they contradict each other")
+	case o.pidSet && o.until == "main":
+		return usageError("write listen, accept, response or exit: a process that runs is in main.main already", "startup: --until main with --pid: they contradict each other")
 	case o.pidSet && o.pid <= 0:
 		return usageError("goshawk ps lists the Go processes", "startup: --pid %d: is not a process id", o.pid)
 	case o.pidSet && syscall.Kill(int(o.pid), 0) == syscall.ESRCH:

@@ -42,34 +42,45 @@ type startColumn struct {
 
 // startColumns returns the columns that tell something, the most telling first.
 func startColumns(steps []v1.StartupStep) []startColumn {
-	ms := func(head string, of func(u *v1.StartupUsage) int64) startColumn {
-		return startColumn{head, func(u *v1.StartupUsage) string { return millis(of(u)) }}
+	ms := func(head string, of func(u *v1.StartupUsage) *int64) startColumn {
+		return startColumn{head, func(u *v1.StartupUsage) string {
+			if ns := of(u); ns != nil {
+				return millis(*ns)
+			}
+			return notMeasured
+		}}
+	}
+	number := func(head string, of func(u *v1.StartupUsage) *uint64) startColumn {
+		return startColumn{head, func(u *v1.StartupUsage) string {
+			if n := of(u); n != nil {
+				return strconv.FormatUint(*n, 10)
+			}
+			return notMeasured
+		}}
 	}
 	has := func(of func(u *v1.StartupUsage) bool) bool {
 		return slices.ContainsFunc(steps, func(s v1.StartupStep) bool { return of(s.Usage) })
 	}
 	list := []startColumn{
-		ms("TOOK ms", func(u *v1.StartupUsage) int64 { return u.DurationNS }),
-		ms("CPU", func(u *v1.StartupUsage) int64 { return u.CPUNS }),
-		ms("READY", func(u *v1.StartupUsage) int64 { return u.RunDelayNS }),
-		ms("WAIT", func(u *v1.StartupUsage) int64 { return u.OffCPUNS }),
+		ms("TOOK ms", func(u *v1.StartupUsage) *int64 { return &u.DurationNS }),
+		ms("CPU", func(u *v1.StartupUsage) *int64 { return u.CPUNS }),
+		ms("READY", func(u *v1.StartupUsage) *int64 { return u.RunDelayNS }),
+		ms("WAIT", func(u *v1.StartupUsage) *int64 { return u.OffCPUNS }),
 	}
-	if has(func(u *v1.StartupUsage) bool { return u.ThrottledNS > 0 }) {
-		list = append(list, ms("THROTTLED", func(u *v1.StartupUsage) int64 { return u.ThrottledNS }))
+	if has(func(u *v1.StartupUsage) bool { return u.ThrottledNS != nil && *u.ThrottledNS > 0 }) {
+		list = append(list, ms("THROTTLED", func(u *v1.StartupUsage) *int64 { return u.ThrottledNS }))
 	}
-	if has(func(u *v1.StartupUsage) bool { return u.MajorFaults > 0 }) {
-		list = append(list, startColumn{"MAJOR", func(u *v1.StartupUsage) string { return strconv.FormatUint(u.MajorFaults, 10) }})
+	if has(func(u *v1.StartupUsage) bool { return u.MajorFaults != nil && *u.MajorFaults > 0 }) {
+		list = append(list, number("MAJOR", func(u *v1.StartupUsage) *uint64 { return u.MajorFaults }))
 	}
 	if has(func(u *v1.StartupUsage) bool { return u.Syscalls != nil }) {
-		list = append(list, startColumn{"CALLS", func(u *v1.StartupUsage) string {
-			if u.Syscalls == nil {
-				return "-"
-			}
-			return strconv.FormatUint(*u.Syscalls, 10)
-		}})
+		list = append(list, number("CALLS", func(u *v1.StartupUsage) *uint64 { return u.Syscalls }))
 	}
-	return append(list, startColumn{"FAULTS", func(u *v1.StartupUsage) string { return strconv.FormatUint(u.MinorFaults, 10) }})
+	return append(list, number("FAULTS", func(u *v1.StartupUsage) *uint64 { return u.MinorFaults }))
 }
+
+// notMeasured stands for what is not known.
+const notMeasured = "-"
 
 // The least widths of a bar and a name, and the most of a name.
 const (

@@ -22,7 +22,8 @@ func newStartupDiff(env Env) *cobra.Command {
 		Long: `Compare what goshawk startup --json recorded of two versions of a program, best
 with --runs 10 or more each: what takes longer now, in time that was the
 program's own, without the time that the machine was busy or the quota was used
-up. There is no verdict when runs are too few, or when these differ too much.
+up. A new package whose init takes more than 0.05 ms counts, too. There is no
+verdict when runs are too few, or when load and throttling differ too much.
 
 Exit codes: 0 no regression, or no verdict, 1 a regression, 2 bad usage or a file
 that cannot be read.`,
@@ -65,7 +66,7 @@ func runStartupDiff(env Env, oldFile, newFile string, asJSON bool) error {
 		_, err = t.b.WriteTo(env.Stdout)
 	}
 	if err != nil {
-		return fmt.Errorf("startup diff: %w", err)
+		return notWritten("startup diff", err)
 	}
 	if c.Verdict == startup.VerdictWorse {
 		err := fmt.Errorf("startup diff: %s: starts more slowly than %s", shortOperand(newFile), shortOperand(oldFile))
@@ -101,7 +102,7 @@ func (t *startText) diff(v *v1.StartupDiff) {
 		text  string
 		spent []v1.StartupUsageSpread
 	}{{"new package", v.Added}, {"no longer there", v.Vanished}} {
-		t.only(list.text, list.spent)
+		t.only(list.text, withoutChanged(list.spent, v.Packages))
 	}
 	t.b.WriteByte('\n')
 	verdict, code := v.Verdict, ""
@@ -137,13 +138,14 @@ const mostDeltas = 25
 func (t *startText) deltas(v *v1.StartupDiff) {
 	var changed []v1.StartupDelta
 	quiet := 0
-	for _, list := range [][]v1.StartupDelta{v.Phases, v.Packages} {
+	for n, list := range [][]v1.StartupDelta{v.Phases, v.Packages} {
 		for _, d := range list {
-			if d.Significant {
-				changed = append(changed, d)
-			} else {
+			if !d.Significant {
 				quiet++
+				continue
 			}
+			d.Name = deltaName(d.Name, n > 0)
+			changed = append(changed, d)
 		}
 	}
 	slices.SortStableFunc(changed, func(a, b v1.StartupDelta) int { return cmp.Compare(abs(b.ChangeNS), abs(a.ChangeNS)) })
@@ -169,11 +171,27 @@ func (t *startText) deltas(v *v1.StartupDiff) {
 		t.line("%s", t.paint(code, line))
 	}
 	if left > 0 {
-		t.line("… and %d smaller changes", left)
+		t.line("… and %s", counted(uint64(left), "smaller change", "smaller changes"))
 	}
 	if quiet > 0 {
 		t.line("not changed: %s", counted(uint64(quiet), "phase or package", "phases and packages"))
 	}
+}
+
+// deltaName names a row: a program has a phase and a package of the name main, and
+// the times of the first listen are from exec on.
+func deltaName(name string, isPackage bool) string {
+	switch {
+	case isPackage && name == startup.Main:
+		return "init of main"
+	case isPackage:
+		return name
+	case name == startup.Main:
+		return "main.main"
+	case name == startup.FirstListen:
+		return "exec to first listen"
+	}
+	return name
 }
 
 func deltaRow(d *v1.StartupDelta) []string {
@@ -195,12 +213,18 @@ func deltaRow(d *v1.StartupDelta) []string {
 	if d.Old.MedianNS > 0 {
 		change += fmt.Sprintf(" (%+.0f %%)", 100*float64(d.ChangeNS)/float64(d.Old.MedianNS))
 	}
-	return []string{table.Printable(name), millis(d.Old.MedianNS), millis(d.New.MedianNS), change, word, millis(d.Old.MinNS), millis(d.New.MinNS)}
+	return []string{table.Printable(name), medianText(&d.Old), medianText(&d.New), change, word, leastText(&d.Old), leastText(&d.New)}
+}
+
+// withoutChanged leaves out the packages that have a row of their own.
+func withoutChanged(list []v1.StartupUsageSpread, rows []v1.StartupDelta) []v1.StartupUsageSpread {
+	return slices.DeleteFunc(slices.Clone(list), func(p v1.StartupUsageSpread) bool {
+		return slices.ContainsFunc(rows, func(d v1.StartupDelta) bool { return d.Name == p.Name })
+	})
 }
 
 // only lists packages that one side has alone, the longest first.
 func (t *startText) only(what string, list []v1.StartupUsageSpread) {
-	list = slices.Clone(list)
 	slices.SortStableFunc(list, func(a, b v1.StartupUsageSpread) int { return cmp.Compare(b.Own.MedianNS, a.Own.MedianNS) })
 	for i, p := range list {
 		if i == mostCalls {

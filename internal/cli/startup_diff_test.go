@@ -23,11 +23,15 @@ func sampleDiff(verdict startup.Verdict) *v1.StartupDiff {
 	delta := func(name string, before, after time.Duration, significant bool) startup.Delta {
 		return startup.Delta{Name: name, Old: spread(before), New: spread(after), Change: after - before, Significant: significant, Weighs: significant}
 	}
+	added, gone := delta("example.com/newl", 0, 11*ms, true), delta("example.com/newa", 4*ms, 0, true)
+	added.Old, gone.New = startup.Spread{}, startup.Spread{}
 	c := &startup.Comparison{
-		Verdict: verdict, Reason: "example.com/spins takes 10 ms longer",
+		Verdict: verdict, Reason: "the init of example.com/spins takes 20ms instead of 10ms",
 		Old: startup.Side{GoVersion: "go1.25.4", Runs: 10, RunDelayShare: 0.021}, New: startup.Side{GoVersion: "go1.26.8", Runs: 9, Left: 1, Throttled: 2, RunDelayShare: 0.04},
-		Total: delta("total", 40*ms, 50*ms, true), Phases: []startup.Delta{delta(startup.SchedInit, ms, 2*ms, true), delta(startup.GCInit, 0, ms, false)},
-		Packages: []startup.Delta{delta("example.com/spins", 10*ms, 20*ms, true), delta("example.com/quick\x1b", 5*ms, 2*ms, true), delta("example.com/same", ms, ms, false)},
+		Total: delta("total", 40*ms, 50*ms, true), Phases: []startup.Delta{
+			delta(startup.SchedInit, ms, 2*ms, true), delta(startup.GCInit, 0, ms, false), delta(startup.Main, 6*ms, 12*ms, true), delta(startup.FirstListen, 60*ms, 70*ms, true),
+		},
+		Packages: []startup.Delta{delta("example.com/spins", 10*ms, 20*ms, true), delta("example.com/quick\x1b", 5*ms, 2*ms, true), delta("example.com/same", ms, ms, false), delta("main", 2*ms, 3*ms, true), added, gone},
 		Notes:    []string{"the sides are of two versions of Go"},
 	}
 	for i := range 12 {

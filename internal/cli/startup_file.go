@@ -1,25 +1,31 @@
 package cli
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
-// pendingFile is a file that is there as a whole or not at all.
+// pendingFile is a file that is there as a whole or not at all. One that replaces
+// another keeps who owns that and who may read it.
 type pendingFile struct {
 	path string
 	file *os.File
+	old  os.FileInfo // what is replaced, nil for nothing
 }
 
 // createPending makes sure that path can be written, and leaves what is there
 // untouched until commit. What is not a regular file is refused: it would be
 // replaced.
 func createPending(path string) (*pendingFile, error) {
-	switch info, err := os.Stat(path); {
+	info, err := os.Stat(path)
+	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		info = nil
 	case err != nil:
 		return nil, err
 	case info.IsDir():
@@ -36,17 +42,24 @@ func createPending(path string) (*pendingFile, error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	// What is new may be read by whom the user lets read new files; what replaces
+	// another file by nobody until commit.
+	mode := fs.FileMode(0o666)
+	if info != nil {
+		mode = 0o600
+	}
+	name := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"."+rand.Text())
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return nil, err
 	}
-	return &pendingFile{path: path, file: f}, nil
+	return &pendingFile{path: path, file: f, old: info}, nil
 }
 
 // commit writes the file. It must be called once at most.
 func (p *pendingFile) commit(data []byte) error {
 	_, err := p.file.Write(data)
-	err = errors.Join(err, p.file.Chmod(0o644), p.file.Close())
+	err = errors.Join(err, p.keepOwner(), p.file.Close())
 	if err == nil {
 		err = os.Rename(p.file.Name(), p.path)
 	}
@@ -55,6 +68,21 @@ func (p *pendingFile) commit(data []byte) error {
 	}
 	p.file = nil
 	return nil
+}
+
+// keepOwner gives the file the owner and the mode of what it replaces.
+func (p *pendingFile) keepOwner() error {
+	if p.old == nil {
+		return nil
+	}
+	if owner, ok := p.old.Sys().(*syscall.Stat_t); ok {
+		// Who is not root cannot give a file away, and then it was his, or its
+		// folder lets him replace it.
+		if err := p.file.Chown(int(owner.Uid), int(owner.Gid)); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+	}
+	return p.file.Chmod(p.old.Mode().Perm())
 }
 
 // discard removes what commit did not make a file of. It may be called always.

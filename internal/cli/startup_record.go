@@ -6,11 +6,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
-	"strconv"
+	"path"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/goshawk-io/goshawk/internal/agent"
@@ -20,13 +17,12 @@ import (
 	"github.com/goshawk-io/goshawk/internal/observe/startup"
 	"github.com/goshawk-io/goshawk/internal/observe/symbol"
 	"github.com/goshawk-io/goshawk/internal/pipeline"
+	"github.com/goshawk-io/goshawk/internal/platform"
 )
 
 const (
 	// startupProbe is the probe's name.
 	startupProbe = "startup"
-	// killAfter is how long a command that is asked to end may take.
-	killAfter = 5 * time.Second
 	// tellAfter is how long the last records of a start may take to arrive.
 	tellAfter = 20 * time.Second
 )
@@ -39,22 +35,22 @@ type recorder struct {
 	done    chan error
 	reader  *startup.Reader
 	starts  chan *startup.Start
-	reached chan string // names of phases, as they end
+	reached chan string // names of phases as they end, and of marks
 }
 
 // newStarter opens what records starts of the command: the probe is attached to
 // its executable from then on.
 func newStarter(ctx context.Context, env Env, command []string) (starter, error) {
-	path, err := exec.LookPath(command[0])
+	file, err := exec.LookPath(command[0])
 	if err != nil {
 		return nil, usageError("name a program that can be executed", "startup: %s: %w", shortOperand(command[0]), errors.Unwrap(err))
 	}
-	r, err := newRecorder(ctx, env, path, probe.Settings{Launcher: int32(os.Getpid())})
+	r, err := newRecorder(ctx, env, file, probe.Settings{Launcher: int32(os.Getpid())})
 	if err != nil {
 		return nil, err
 	}
-	if err := r.agent.AttachFile(startupProbe, path); err != nil {
-		return nil, errors.Join(attachError(path, err), r.Close())
+	if err := r.agent.AttachFile(startupProbe, file); err != nil {
+		return nil, errors.Join(attachError(file, err), r.Close())
 	}
 	return r, nil
 }
@@ -90,14 +86,16 @@ func attachError(path string, err error) error {
 		return &failure{code: exitInternal, err: fmt.Errorf("startup: %s: is not a Go program", path), hint: "name the Go program itself, not a script or a wrapper that runs it"}
 	case errors.Is(err, symbol.ErrUnsupported), errors.Is(err, probe.ErrNoFunctions):
 		return &failure{code: exitInternal, err: fmt.Errorf("startup: %s: %w", path, err), hint: "programs of Go 1.20 to 1.26 for 64-bit Linux can be observed"}
+	case errors.Is(err, platform.ErrUnsupported):
+		return fmt.Errorf("startup: %w", err)
 	}
-	return fmt.Errorf("startup: %w", err)
+	return &failure{code: exitInternal, err: fmt.Errorf("startup: %w", err), hint: "if the file may not be whole build or copy it again; go version -m " + shortOperand(path) + " says what is in it"}
 }
 
 // consume takes an event; the queue calls it from one goroutine.
 func (r *recorder) consume(e *model.Event) {
 	start := r.reader.Add(e)
-	if e.Get(startup.KeyKind).Str() == startup.KindPhase {
+	if kind := e.Get(startup.KeyKind).Str(); kind == startup.KindPhase || kind == startup.KindMark {
 		select {
 		case r.reached <- strings.Clone(e.Get(startup.KeyName).Str()):
 		default:
@@ -124,26 +122,28 @@ func (r *recorder) finish() error {
 // Run implements starter.
 func (r *recorder) Run(ctx context.Context, o startOptions) (*startup.Start, error) {
 	r.forget()
-	cmd := exec.Command(r.path)
-	cmd.Args = o.Command
-	cmd.Dir, cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = o.Dir, o.Env, o.Stdin, o.Stdout, o.Stderr
-	// Whoever has inherited the output may outlive the command.
-	cmd.WaitDelay = time.Second
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("startup: %w", err)
+	c, err := startCommand(r.path, &o)
+	if err != nil {
+		return nil, err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	reason := r.observe(ctx, &o, ended)
+	reason := r.observe(ctx, &o, c.ended)
 	enough := time.Now()
-	if reason != startup.EndedExit {
-		finish(cmd.Process, ended)
+	var left []relative
+	why := "the command has left it behind: goshawk ends what it ends itself alone"
+	if reason == startup.EndedExit {
+		left = c.left()
+	} else {
+		left = c.finish()
+		why = "a process group other than the command's is not ended with it"
 	}
-	s, err := r.await(int32(cmd.Process.Pid))
+	s, err := r.await(int32(c.process.Pid))
 	if err != nil {
 		return nil, err
 	}
 	r.complete(s, o, reason, enough)
+	if len(left) > 0 {
+		s.Unseen = append(s.Unseen, goesOn(left, why))
+	}
 	return s, nil
 }
 
@@ -164,7 +164,7 @@ func (r *recorder) observe(ctx context.Context, o *startOptions, ended <-chan er
 	enough := map[string]startup.Ended{}
 	switch o.Until {
 	case "main":
-		enough[startup.PackageInits] = startup.EndedMain
+		enough[startup.Main] = startup.EndedMain
 	case "listen":
 		enough[startup.FirstListen] = startup.EndedListen
 	case "accept":
@@ -193,37 +193,31 @@ func (r *recorder) observe(ctx context.Context, o *startOptions, ended <-chan er
 	}
 }
 
-// finish ends a command that goes on.
-func finish(p *os.Process, ended <-chan error) {
-	_ = p.Signal(syscall.SIGTERM)
-	select {
-	case <-ended:
-	case <-time.After(killAfter):
-		_ = p.Kill()
-		<-ended
-	}
-}
-
-// await returns the start of a process: when it executed several programs, the
-// last one that the probe is attached to.
+// await returns the start of a process. When it executed several programs it is
+// the start of the last one that the probe is attached to, and its Unseen names
+// those that came after.
 func (r *recorder) await(pid int32) (*startup.Start, error) {
 	var last *startup.Start
+	var after []*startup.Start
 	late := time.After(tellAfter)
 	for {
 		select {
 		case s := <-r.starts:
+			switch {
+			case last == nil, s.Phase(startup.RuntimeEntry) != nil:
+				last, after = s, nil
+			default:
+				// No point is attached to it: it is another program.
+				after = append(after, s)
+			}
 			if s.Ended == startup.EndedExec {
-				last = s
 				continue
 			}
-			if last == nil || s.Phase(startup.RuntimeEntry) != nil {
-				return s, nil
-			}
-			// What it executed is another program, to which no point is attached.
-			last.Unseen = append(last.Unseen, startup.Unseen{What: "the program that it executed then", Why: "the probe is attached to " + r.path + " alone"})
+			sayExecuted(last, after, r.path)
 			return last, nil
 		case <-late:
 			if last != nil {
+				sayExecuted(last, after, r.path)
 				return last, nil
 			}
 			h := r.agent.Health()[0]
@@ -232,50 +226,26 @@ func (r *recorder) await(pid int32) (*startup.Start, error) {
 	}
 }
 
-// complete adds what the probe does not know. enough is when we had seen enough.
-func (r *recorder) complete(s *startup.Start, o startOptions, reason startup.Ended, enough time.Time) {
-	s.Command, s.Exe = o.Command, r.path
-	if absolute, err := filepath.Abs(r.path); err == nil {
-		s.Exe = absolute
+// sayExecuted says what a process executed after the program whose start is shown.
+// What came between is known by number alone: when its start was over, the
+// process was the next program.
+func sayExecuted(s *startup.Start, after []*startup.Start, attached string) {
+	if len(after) == 0 {
+		return
 	}
-	if reason != startup.EndedExit && s.Ended == startup.EndedExit {
-		// The command was ended by us: how says nothing about it.
-		s.Ended, s.Exit = reason, nil
-		s.Duration = min(s.Duration, enough.Sub(s.Time))
+	name := ""
+	if last := after[len(after)-1]; last.Ended != startup.EndedExec && last.Exe != "" {
+		name = path.Base(last.Exe)
 	}
-	s.Facts.CPUs = runtime.NumCPU()
-	env := o.Env
-	if env == nil {
-		env = os.Environ()
-	}
-	for _, pair := range env {
-		name, value, _ := strings.Cut(pair, "=")
-		switch name {
-		case "GODEBUG":
-			s.Facts.GoDebug = value
-		case "GOMAXPROCS":
-			s.Facts.GoMaxProcs, _ = strconv.Atoi(value)
-		case "GOPROXY":
-			if filepath.Base(s.Exe) == "go" {
-				s.Facts.GoProxy = proxies(value)
-			}
+	what := "the program that it executed then"
+	switch {
+	case len(after) == 1 && name != "":
+		what += ": " + name
+	case len(after) > 1:
+		what = fmt.Sprintf("the %d programs that it executed then", len(after))
+		if name != "" {
+			what += ", the last of which is " + name
 		}
 	}
-}
-
-// proxies returns the hosts and ports of a GOPROXY.
-func proxies(value string) []string {
-	var hosts []string
-	for _, one := range strings.FieldsFunc(value, func(c rune) bool { return c == ',' || c == '|' }) {
-		_, host, ok := strings.Cut(one, "://")
-		if !ok {
-			continue
-		}
-		host, _, _ = strings.Cut(host, "/")
-		if _, after, ok := strings.Cut(host, "@"); ok {
-			host = after
-		}
-		hosts = append(hosts, host)
-	}
-	return hosts
+	s.Unseen = append(s.Unseen, startup.Unseen{What: what, Why: "the probe is attached to " + attached + " alone"})
 }

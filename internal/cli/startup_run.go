@@ -124,10 +124,15 @@ func (o *startupOptions) print(env Env, page *pendingFile, starts []*startup.Sta
 		}
 		err = errors.Join(err, rendered)
 	}
-	if err != nil {
-		return fmt.Errorf("startup: %w", err)
+	return notWritten("startup", err)
+}
+
+// notWritten says that a report could not be written, if err is not nil.
+func notWritten(command string, err error) error {
+	if err == nil {
+		return nil
 	}
-	return nil
+	return &failure{code: exitInternal, err: fmt.Errorf("%s: %w", command, err), hint: "make room, or write the report elsewhere"}
 }
 
 func writeJSON(w io.Writer, v any) error {

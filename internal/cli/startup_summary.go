@@ -88,7 +88,21 @@ func spreadRow(name string, took, own *v1.StartupSpread, rest *v1.StartupUsageSp
 		row[5] = millis(own.MedianNS)
 	}
 	if rest != nil {
-		row[6], row[7] = millis(rest.CPU.MedianNS), millis(rest.RunDelay.MedianNS)
+		row[6], row[7] = medianText(&rest.CPU), medianText(&rest.RunDelay)
 	}
 	return row
+}
+
+func medianText(s *v1.StartupSpread) string {
+	if s.Runs == 0 {
+		return notMeasured
+	}
+	return millis(s.MedianNS)
+}
+
+func leastText(s *v1.StartupSpread) string {
+	if s.Runs == 0 {
+		return notMeasured
+	}
+	return millis(s.MinNS)
 }

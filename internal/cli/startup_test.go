@@ -163,7 +163,7 @@ func TestFoldPackages_showsAFew(t *testing.T) {
 
 func TestBarScale_bar(t *testing.T) {
 	u := func(start, duration, cpu, ready, wait, throttled int64) *v1.StartupUsage {
-		return &v1.StartupUsage{StartNS: start, DurationNS: duration, CPUNS: cpu, RunDelayNS: ready, OffCPUNS: wait, ThrottledNS: throttled}
+		return &v1.StartupUsage{StartNS: start, DurationNS: duration, CPUNS: &cpu, RunDelayNS: &ready, OffCPUNS: &wait, ThrottledNS: &throttled}
 	}
 	for _, tt := range []struct {
 		name  string
@@ -341,6 +341,7 @@ func TestStartupOptions_refuse(t *testing.T) {
 		{"until the end of time", startupOptions{until: "doom"}, []string{"x"}, `--until "doom": is not known`},
 		{"a process and a command", startupOptions{pid: 1, pidSet: true}, []string{"x"}, "contradict"},
 		{"a process and runs", startupOptions{pid: 1, pidSet: true, runsSet: true}, nil, "contradict"},
+		{"a process until main.main", startupOptions{pid: int32(os.Getpid()), pidSet: true, until: "main"}, nil, "--until main with --pid: they contradict"},
 		{"process 0", startupOptions{pidSet: true}, nil, "is not a process id"},
 		{"no such process", startupOptions{pid: 1<<31 - 1, pidSet: true}, nil, "no such process"},
 		{"a page in no folder", startupOptions{html: filepath.Join(dir, "no", "x.html")}, []string{"x"}, "no such file"},

@@ -96,7 +96,7 @@ func (t *startText) head(v *v1.Startup) {
 	reached = append(reached, startEnding(v))
 	t.wrapped("", strings.Join(reached, "; "))
 	if v.Lost > 0 {
-		t.wrapped("", t.paint("31", fmt.Sprintf("%d records were lost: what follows may be incomplete", v.Lost)))
+		t.wrapped("", t.paint("31", counted(v.Lost, "record was", "records were")+" lost: what follows may be incomplete"))
 	}
 }
 
@@ -116,7 +116,11 @@ func startCircumstances(v *v1.Startup) []string {
 		list = append(list, counted(uint64(v.Facts.CPUs), "CPU", "CPUs"))
 	}
 	if v.Facts.QuotaCPUs > 0 {
-		list = append(list, "a quota of "+strconv.FormatFloat(v.Facts.QuotaCPUs, 'g', 3, 64)+" CPUs")
+		quota := "a quota of " + strconv.FormatFloat(v.Facts.QuotaCPUs, 'g', 3, 64) + " CPUs"
+		if v.Facts.QuotaCPUs == 1 {
+			quota = "a quota of 1 CPU"
+		}
+		list = append(list, quota)
 	}
 	if v.Facts.GoMaxProcs > 0 {
 		list = append(list, "GOMAXPROCS="+strconv.Itoa(v.Facts.GoMaxProcs))
@@ -194,11 +198,11 @@ func slowCalls(v *v1.Startup) []startCall {
 			c := &step.Usage.SlowestSyscalls[i]
 			k := key{c.Name, c.Operand, c.StartNS}
 			if at, ok := known[k]; ok {
-				list[at].in = step.Name // below the one before
+				list[at].in = step.Label() // below the one before
 				continue
 			}
 			known[k] = len(list)
-			list = append(list, startCall{c, step.Name})
+			list = append(list, startCall{c, step.Label()})
 		}
 	}
 	slices.SortStableFunc(list, func(a, b startCall) int { return cmp.Compare(b.DurationNS, a.DurationNS) })
@@ -225,6 +229,9 @@ func (t *startText) calls(v *v1.Startup) {
 		if c.Operand != "" {
 			what += " " + c.Operand
 		}
+		if c.Count > 1 {
+			what += fmt.Sprintf(" (%d times)", c.Count)
+		}
 		if c.Result < 0 {
 			what += " = " + errnoName(c.Result)
 		}
@@ -232,7 +239,7 @@ func (t *startText) calls(v *v1.Startup) {
 		t.line("%s", cutEnd(row, t.room()))
 	}
 	if more := len(list) - len(shown); more > 0 {
-		t.line("  … and %d shorter ones", more)
+		t.line("  … and %s", counted(uint64(more), "shorter one", "shorter ones"))
 	}
 }
 

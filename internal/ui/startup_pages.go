@@ -120,7 +120,10 @@ func (s *server) start(r *http.Request) (*Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := v1.NewStartup(start, startup.Find(start))
+	v := v1.NewStartup(start, nil)
+	// What was found is the event's: of a start whose events are gone in part
+	// something else would be.
+	v.Findings = record.Findings
 	view := newStartView(&v, s.now())
 	view.Back, view.Service = "/starts", visible(record.Service)
 	if record.Service != "" {

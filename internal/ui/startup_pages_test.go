@@ -92,6 +92,10 @@ func TestStart_showsTheWaterfall(t *testing.T) {
 				t.Errorf("%s: status %d, the page lacks %q", address, w.status, want)
 			}
 		}
+		// What the list says was found, and not what the events that are left say.
+		if !strings.Contains(body, "starved-start") || strings.Contains(body, "slow-init-package") {
+			t.Errorf("%s: the findings are not those of the list", address)
+		}
 		if strings.Contains(body, "example.com/other") {
 			t.Errorf("%s: what another start did is in it", address)
 		}

@@ -62,24 +62,30 @@ func startTable(v *v1.Startup) Table {
 
 func stepRow(s *v1.StartupStep) Row {
 	u := s.Usage
-	spent := func(ns int64) Cell {
-		if ns == 0 {
+	spent := func(ns *int64) Cell {
+		switch {
+		case ns == nil:
+			return numCell(unknown)
+		case *ns == 0:
 			return numCell("")
 		}
-		return numCell(duration(ns))
+		return numCell(duration(*ns))
 	}
-	calls, faults := numCell(unknown), numCell(count(u.MinorFaults))
+	calls, faults := numCell(unknown), numCell(unknown)
 	if u.Syscalls != nil {
 		calls = numCell(count(*u.Syscalls))
 	}
-	if u.MajorFaults > 0 {
-		faults = Cell{Kind: "num", Class: "num warn", Text: count(u.MinorFaults) + " + " + count(u.MajorFaults), Title: "with I/O: " + count(u.MajorFaults)}
+	if u.MinorFaults != nil {
+		faults = numCell(count(*u.MinorFaults))
+	}
+	if u.MinorFaults != nil && u.MajorFaults != nil && *u.MajorFaults > 0 {
+		faults = Cell{Kind: "num", Class: "num warn", Text: count(*u.MinorFaults) + " + " + count(*u.MajorFaults), Title: "with I/O: " + count(*u.MajorFaults)}
 	}
 	name := Cell{Kind: "tree", Text: visible(s.Name), Title: visible(s.Name), Class: "main", Spark: &Spark{Width: min(s.Depth, 12) * 14}}
 	if s.Address != "" {
 		name.Sub = " " + visible(s.Address)
 	}
-	return Row{Cells: []Cell{name, numCell(duration(u.StartNS)), spent(u.DurationNS), spent(u.CPUNS), spent(u.RunDelayNS), spent(u.OffCPUNS), spent(u.ThrottledNS), calls, faults}}
+	return Row{Cells: []Cell{name, numCell(duration(u.StartNS)), spent(&u.DurationNS), spent(u.CPUNS), spent(u.RunDelayNS), spent(u.OffCPUNS), spent(u.ThrottledNS), calls, faults}}
 }
 
 // maxStartCalls bounds the system calls that are listed.
@@ -106,7 +112,7 @@ func startCallTable(v *v1.Startup) Table {
 			k := key{c.Name, c.Operand, c.StartNS}
 			// A package is within a phase, which has its calls as well.
 			if i, ok := at[k]; ok {
-				list[i].row.Cells[1] = textCell(visible(step.Name))
+				list[i].row.Cells[1] = textCell(visible(step.Label()))
 				continue
 			}
 			at[k] = len(list)
@@ -116,7 +122,7 @@ func startCallTable(v *v1.Startup) Table {
 			}
 			list = append(list, call{c.DurationNS, Row{Cells: []Cell{
 				{Kind: "two", Text: visible(c.Name), Sub: visible(c.Operand), Title: visible(c.Name + " " + c.Operand), Class: "main wide"},
-				textCell(visible(step.Name)), numCell(duration(c.StartNS)), numCell(duration(c.DurationNS)), result,
+				textCell(visible(step.Label())), numCell(duration(c.StartNS)), numCell(duration(c.DurationNS)), result,
 			}}})
 		}
 	}

@@ -16,13 +16,16 @@ func sampleStartup(n int) v1.Startup {
 	const ms = 1_000_000
 	usage := func(start, cpu, ready, wait int64) v1.StartupUsage {
 		calls, took := uint64(12), int64(ms)
-		return v1.StartupUsage{StartNS: start, DurationNS: cpu + ready + wait, CPUNS: cpu, RunDelayNS: ready, OffCPUNS: wait, Syscalls: &calls, SyscallNS: &took, MinorFaults: 40}
+		return v1.StartupUsage{
+			StartNS: start, DurationNS: cpu + ready + wait, CPUNS: &cpu, RunDelayNS: &ready, OffCPUNS: &wait, ThrottledNS: new(int64(0)),
+			Syscalls: &calls, SyscallNS: &took, MinorFaults: new(uint64(40)), MajorFaults: new(uint64(0)),
+		}
 	}
 	evil := `"><script>alert(1)</script>` + "\x1b[0m"
 	v := v1.Startup{
 		Command: []string{"./server", evil}, Exe: "/srv/server", GoVersion: "go1.26.8", PID: 4711, Time: v1.Time(testNow()), DurationNS: 200 * ms, Ended: "first_response", Threads: 4, Lost: 2,
 		Phases: []v1.StartupPhase{
-			{Name: "kernel_exec", StartupUsage: usage(-ms, ms, 0, 0)}, {Name: "schedinit", StartupUsage: usage(0, ms, 0, 0)}, {Name: "gcinit", Within: "schedinit", StartupUsage: usage(0, ms/2, 0, 0)},
+			{Name: "kernel_exec", StartupUsage: v1.StartupUsage{StartNS: -ms, DurationNS: ms}}, {Name: "schedinit", StartupUsage: usage(0, ms, 0, 0)}, {Name: "gcinit", Within: "schedinit", StartupUsage: usage(0, ms/2, 0, 0)},
 			{Name: "package_inits", StartupUsage: usage(ms, int64(n)*ms, 0, 0)}, {Name: "main", StartupUsage: usage(int64(n+1)*ms, ms, ms, 30*ms)},
 			{Name: "first_listen", Address: "127.0.0.1:8080", StartupUsage: v1.StartupUsage{StartNS: int64(n+2) * ms}},
 			{Name: "first_response", StartupUsage: usage(int64(n+3)*ms, ms, 0, 0)},
@@ -32,8 +35,8 @@ func sampleStartup(n int) v1.Startup {
 		Facts:    v1.StartupFacts{CPUs: 2, QuotaCPUs: 0.5, GoDebug: "gctrace=1", GoProxy: []string{"proxy.example:443"}},
 	}
 	inits := &v.Phases[3]
-	inits.ThrottledNS, inits.RunDelayNS, inits.MajorFaults = 2*ms, 3*ms, 7
-	inits.DurationNS += inits.RunDelayNS
+	inits.ThrottledNS, inits.RunDelayNS, inits.MajorFaults = new(int64(2*ms)), new(int64(3*ms)), new(uint64(7))
+	inits.DurationNS += 3 * ms
 	connect := v1.StartupCall{Name: "connect", Operand: "192.0.2.7:5432" + evil, StartNS: ms, DurationNS: ms, Result: -111}
 	inits.SlowestSyscalls = []v1.StartupCall{connect}
 	for i := range n {
@@ -41,6 +44,8 @@ func sampleStartup(n int) v1.Startup {
 		switch i {
 		case 0:
 			p.SlowestSyscalls = []v1.StartupCall{connect}
+			// A program has a package and a phase of that name.
+			p.Name = "main"
 		case n - 1:
 			p.DurationNS, p.Name = 1000, "example.com/short"
 		}
@@ -85,7 +90,7 @@ func TestRenderStartup_needsNothingElse(t *testing.T) {
 		t.Error("a text of the program is markup, or has control characters")
 	}
 	for _, want := range []string{
-		"Saved on 2026-11-21 20:30:15 UTC by Goshawk v0.0.0-test", "example.com/p000", "to the first listen", "127.0.0.1:8080", "starved", "Measure again.",
+		"Saved on 2026-11-21 20:30:15 UTC by Goshawk v0.0.0-test", "init of main", "to the first listen", "127.0.0.1:8080", "starved", "Measure again.",
 		"modulesinit", "it is inlined", "throttled 2 ms", "2 records were lost", "gctrace=1", "proxy.example:443", "40 &#43; 7",
 	} {
 		if !strings.Contains(page, want) {
@@ -133,10 +138,14 @@ func TestNewStartView_drawsNoneOfManyShortPackages(t *testing.T) {
 		if got := len(view.Tree.Data.(v1.Waterfall).Bars); got != tt.bars || view.Short != tt.short {
 			t.Errorf("%d packages: %d bars, %q; want %d, %q", tt.packages, got, view.Short, tt.bars, tt.short)
 		}
+		// Of the kernel's exec it is not known what it spent.
+		if kernel, runtime := view.Rows.Rows[0].Cells, view.Rows.Rows[1].Cells; kernel[3].Text != unknown || kernel[8].Text != unknown || runtime[3].Text != "1 ms" || runtime[4].Text != "" {
+			t.Errorf("rows %+v, %+v", kernel, runtime)
+		}
 		if got, want := len(view.Rows.Rows), tt.packages+len(v.Phases); got != want {
 			t.Errorf("%d packages: %d rows, want %d", tt.packages, got, want)
 		}
-		if len(view.Calls.Rows) != 1 || view.Calls.Rows[0].Cells[1].Text != "example.com/p000" {
+		if len(view.Calls.Rows) != 1 || view.Calls.Rows[0].Cells[1].Text != "init of main" {
 			t.Errorf("calls %+v, want one, in the package", view.Calls.Rows)
 		}
 	}

@@ -41,22 +41,23 @@ type Startup struct {
 	Facts  StartupFacts    `json:"facts"`
 }
 
-// StartupUsage is what happened between two points in time.
+// StartupUsage is what happened between two points in time. What was not measured
+// is null.
 type StartupUsage struct {
-	StartNS    int64 `json:"start_ns"`
-	DurationNS int64 `json:"duration_ns"`
-	CPUNS      int64 `json:"cpu_ns"`
+	StartNS    int64  `json:"start_ns"`
+	DurationNS int64  `json:"duration_ns"`
+	CPUNS      *int64 `json:"cpu_ns"`
 	// RunDelayNS is for how long a thread was ready and no CPU took it up.
-	RunDelayNS int64 `json:"run_delay_ns"`
-	OffCPUNS   int64 `json:"off_cpu_ns"`
+	RunDelayNS *int64 `json:"run_delay_ns"`
+	OffCPUNS   *int64 `json:"off_cpu_ns"`
 	// ThrottledNS is for how long the control group was throttled, summed over
 	// CPUs; it is part of the two before it, too.
-	ThrottledNS int64 `json:"throttled_ns"`
+	ThrottledNS *int64 `json:"throttled_ns"`
 	// Syscalls and SyscallNS are absent when system calls were not seen.
 	Syscalls    *uint64 `json:"syscalls,omitempty"`
 	SyscallNS   *int64  `json:"syscall_ns,omitempty"`
-	MinorFaults uint64  `json:"minor_faults"`
-	MajorFaults uint64  `json:"major_faults"`
+	MinorFaults *uint64 `json:"minor_faults"`
+	MajorFaults *uint64 `json:"major_faults"`
 	// SlowestSyscalls are the system calls worth naming, the longest first.
 	SlowestSyscalls []StartupCall `json:"slowest_syscalls,omitempty"`
 }
@@ -85,6 +86,9 @@ type StartupCall struct {
 	DurationNS int64  `json:"duration_ns"`
 	// Result is what it returned: a negative errno when it failed.
 	Result int64 `json:"result"`
+	// Count is how many calls it stands for, itself included, that had the same
+	// name, operand and error; absent for one.
+	Count uint64 `json:"count,omitempty"`
 }
 
 // StartupUnseen is something that could not be seen, and why.
@@ -139,18 +143,18 @@ func NewStartup(s *startup.Start, findings []model.Finding) Startup {
 }
 
 func newStartupUsage(u *startup.Usage) StartupUsage {
-	v := StartupUsage{
-		StartNS: int64(u.Begin), DurationNS: int64(u.Duration), CPUNS: int64(u.CPU), RunDelayNS: int64(u.RunDelay), OffCPUNS: int64(u.OffCPU),
-		ThrottledNS: int64(u.Throttled), MinorFaults: u.MinorFaults, MajorFaults: u.MajorFaults,
+	v := StartupUsage{StartNS: int64(u.Begin), DurationNS: int64(u.Duration)}
+	if !u.Unknown {
+		v.CPUNS, v.RunDelayNS, v.OffCPUNS, v.ThrottledNS = new(int64(u.CPU)), new(int64(u.RunDelay)), new(int64(u.OffCPU)), new(int64(u.Throttled))
+		v.MinorFaults, v.MajorFaults = new(u.MinorFaults), new(u.MajorFaults)
 	}
 	if u.HasSyscalls {
-		n, took := u.Syscalls, int64(u.SyscallTime)
-		v.Syscalls, v.SyscallNS = &n, &took
+		v.Syscalls, v.SyscallNS = new(u.Syscalls), new(int64(u.SyscallTime))
 	}
 	for i := range u.Calls {
 		c := &u.Calls[i]
 		v.SlowestSyscalls = append(v.SlowestSyscalls, StartupCall{
-			Name: text(c.Name), Operand: text(c.Operand), StartNS: int64(c.Begin), DurationNS: int64(c.Duration), Result: c.Result,
+			Name: text(c.Name), Operand: text(c.Operand), StartNS: int64(c.Begin), DurationNS: int64(c.Duration), Result: c.Result, Count: c.Count,
 		})
 	}
 	return v
@@ -194,9 +198,10 @@ func (v *Startup) Start() *startup.Start {
 }
 
 func (v *StartupUsage) usage() startup.Usage {
-	u := startup.Usage{
-		Begin: time.Duration(v.StartNS), Duration: time.Duration(v.DurationNS), CPU: time.Duration(v.CPUNS), RunDelay: time.Duration(v.RunDelayNS),
-		OffCPU: time.Duration(v.OffCPUNS), Throttled: time.Duration(v.ThrottledNS), MinorFaults: v.MinorFaults, MajorFaults: v.MajorFaults,
+	u := startup.Usage{Begin: time.Duration(v.StartNS), Duration: time.Duration(v.DurationNS), Unknown: v.CPUNS == nil || v.RunDelayNS == nil}
+	if !u.Unknown {
+		u.CPU, u.RunDelay, u.OffCPU, u.Throttled = time.Duration(*v.CPUNS), time.Duration(*v.RunDelayNS), time.Duration(orZero(v.OffCPUNS)), time.Duration(orZero(v.ThrottledNS))
+		u.MinorFaults, u.MajorFaults = orZero(v.MinorFaults), orZero(v.MajorFaults)
 	}
 	if v.Syscalls != nil && v.SyscallNS != nil {
 		u.HasSyscalls, u.Syscalls, u.SyscallTime = true, *v.Syscalls, time.Duration(*v.SyscallNS)
@@ -205,4 +210,12 @@ func (v *StartupUsage) usage() startup.Usage {
 		u.Calls = append(u.Calls, startup.Call{Name: c.Name, Operand: c.Operand, Begin: time.Duration(c.StartNS), Duration: time.Duration(c.DurationNS), Result: c.Result})
 	}
 	return u
+}
+
+// orZero returns what was measured, and 0 for what was not.
+func orZero[T int64 | uint64](n *T) T {
+	if n == nil {
+		return 0
+	}
+	return *n
 }

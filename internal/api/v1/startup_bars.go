@@ -23,12 +23,12 @@ func (v *StartupUsage) Parts() []Part {
 		rest -= ns
 		return ns
 	}
-	cpu := take(v.CPUNS)
-	ready := take(v.RunDelayNS)
-	wait := take(v.OffCPUNS)
+	cpu := take(orZero(v.CPUNS))
+	ready := take(orZero(v.RunDelayNS))
+	wait := take(orZero(v.OffCPUNS))
 	// A throttled thread is ready as long as the scheduler has it in a queue,
 	// and asleep after that.
-	throttled := max(min(v.ThrottledNS, ready+wait), 0)
+	throttled := max(min(orZero(v.ThrottledNS), ready+wait), 0)
 	fromReady := min(throttled, ready)
 	ready -= fromReady
 	wait -= throttled - fromReady
@@ -51,6 +51,15 @@ type StartupStep struct {
 	Package bool
 	Address string
 	Usage   *StartupUsage
+}
+
+// Label names it where it stands alone. A program has a phase and a package of the
+// name main.
+func (s *StartupStep) Label() string {
+	if s.Package && s.Name == startup.Main {
+		return "init of main"
+	}
+	return s.Name
 }
 
 // Steps returns phases and packages in the order in which they are shown: the

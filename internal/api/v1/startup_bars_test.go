@@ -26,7 +26,7 @@ func TestStartupUsage_partsNeverExceedTheDuration(t *testing.T) {
 		{"negative", 100, -1, -2, -3, -4, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			u := StartupUsage{DurationNS: tt.duration, CPUNS: tt.cpu, RunDelayNS: tt.ready, OffCPUNS: tt.off, ThrottledNS: tt.throttledTime}
+			u := StartupUsage{DurationNS: tt.duration, CPUNS: &tt.cpu, RunDelayNS: &tt.ready, OffCPUNS: &tt.off, ThrottledNS: &tt.throttledTime}
 			if got := u.Parts(); !slices.Equal(got, tt.want) {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}

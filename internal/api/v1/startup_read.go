@@ -75,16 +75,17 @@ type neededUsage struct {
 	Name       *string `json:"name"`
 	StartNS    *int64  `json:"start_ns"`
 	DurationNS *int64  `json:"duration_ns"`
-	CPUNS      *int64  `json:"cpu_ns"`
-	RunDelayNS *int64  `json:"run_delay_ns"`
+	// These are null where they were not measured.
+	CPUNS      json.RawMessage `json:"cpu_ns"`
+	RunDelayNS json.RawMessage `json:"run_delay_ns"`
 }
 
 func (n *neededUsage) check() error {
 	for _, f := range []struct {
 		name  string
-		value *int64
-	}{{"start_ns", n.StartNS}, {"duration_ns", n.DurationNS}, {"cpu_ns", n.CPUNS}, {"run_delay_ns", n.RunDelayNS}} {
-		if f.value == nil {
+		there bool
+	}{{"start_ns", n.StartNS != nil}, {"duration_ns", n.DurationNS != nil}, {"cpu_ns", n.CPUNS != nil}, {"run_delay_ns", n.RunDelayNS != nil}} {
+		if !f.there {
 			return fmt.Errorf("has no %s", f.name)
 		}
 	}
@@ -131,17 +132,16 @@ func readStart(data []byte) (*startup.Start, error) {
 
 // check refuses what no measurement yields.
 func (v *StartupUsage) check() error {
-	list := []struct {
+	if (v.CPUNS == nil) != (v.RunDelayNS == nil) {
+		return errors.New("one of cpu_ns and run_delay_ns is null, the other is not")
+	}
+	for _, f := range []struct {
 		name string
 		ns   int64
-	}{{"duration_ns", v.DurationNS}, {"cpu_ns", v.CPUNS}, {"run_delay_ns", v.RunDelayNS}, {"off_cpu_ns", v.OffCPUNS}, {"throttled_ns", v.ThrottledNS}}
-	if v.SyscallNS != nil {
-		list = append(list, struct {
-			name string
-			ns   int64
-		}{"syscall_ns", *v.SyscallNS})
-	}
-	for _, f := range list {
+	}{
+		{"duration_ns", v.DurationNS}, {"cpu_ns", orZero(v.CPUNS)}, {"run_delay_ns", orZero(v.RunDelayNS)}, {"off_cpu_ns", orZero(v.OffCPUNS)},
+		{"throttled_ns", orZero(v.ThrottledNS)}, {"syscall_ns", orZero(v.SyscallNS)},
+	} {
 		if f.ns < 0 {
 			return fmt.Errorf("%s: %d is negative", f.name, f.ns)
 		}

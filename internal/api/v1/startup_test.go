@@ -26,7 +26,7 @@ func sampleStart() *startup.Start {
 		Time: time.Date(2026, 11, 22, 6, 0, 0, 123456789, time.UTC), Duration: 40 * time.Millisecond, Ended: startup.EndedExit,
 		Exit: &startup.Exit{Code: -1, Signal: 11},
 		Phases: []startup.Phase{
-			{Name: startup.KernelExec, Usage: startup.Usage{Begin: -300 * time.Microsecond, Duration: 300 * time.Microsecond}},
+			{Name: startup.KernelExec, Usage: startup.Usage{Begin: -300 * time.Microsecond, Duration: 300 * time.Microsecond, Unknown: true}},
 			{Name: startup.GCInit, Within: startup.SchedInit, Usage: usage(time.Millisecond, time.Millisecond)},
 			{Name: startup.FirstListen, Address: "127.0.0.1:8080", Usage: startup.Usage{Begin: 5 * time.Millisecond}},
 		},
@@ -109,6 +109,11 @@ func TestNewStartup_hasTheFieldsOfTheContract(t *testing.T) {
 			}
 		}
 	}
+	for _, key := range []string{"cpu_ns", "run_delay_ns", "off_cpu_ns", "throttled_ns", "minor_faults", "major_faults"} {
+		if v.Phases[0][key] != nil || v.Phases[1][key] == nil {
+			t.Errorf("%s is %v where it was not measured, and %v where it was", key, v.Phases[0][key], v.Phases[1][key])
+		}
+	}
 	if _, ok := v.Phases[0]["syscalls"]; ok {
 		t.Error("system calls that were not seen are there")
 	}
@@ -134,6 +139,9 @@ func TestReadStarts_refuses(t *testing.T) {
 		{"null for runs' members", `{"runs":[null]}`, "runs[0]: has no phases"},
 		{"a phase without a name", `{"phases":[{"start_ns":1,"duration_ns":2,"cpu_ns":1,"run_delay_ns":0}],"packages":[]}`, `phases[0] "": has no name`},
 		{"a phase without a duration", `{"phases":[{"name":"osinit","start_ns":1,"cpu_ns":1,"run_delay_ns":0}],"packages":[]}`, `phases[0] "osinit": has no duration_ns`},
+		{"half a measurement", `{"phases":[{"name":"osinit","start_ns":1,"duration_ns":2,"cpu_ns":1,"run_delay_ns":null}],"packages":[]}`, `phases[0] "osinit": one of cpu_ns and run_delay_ns is null`},
+		{"a begin that is null", `{"phases":[{"name":"osinit","start_ns":null,"duration_ns":2,"cpu_ns":1,"run_delay_ns":0}],"packages":[]}`, `has no start_ns`},
+		{"a phase without CPU time", `{"phases":[{"name":"osinit","start_ns":1,"duration_ns":2,"run_delay_ns":0}],"packages":[]}`, `has no cpu_ns`},
 		{"a negative time", `{"phases":[],"packages":[{"name":"a","start_ns":1,"duration_ns":-2,"cpu_ns":1,"run_delay_ns":0}]}`, `packages[0] "a": duration_ns: -2 is negative`},
 		{"a time that is a text", `{"phases":[{"name":"osinit","start_ns":"now"}],"packages":[]}`, "start_ns"},
 		{"a time that its zone moves out of the calendar", `{"time":"9999-12-31T23:59:59-23:00","phases":[],"packages":[]}`, "time: the year 10000 is none"},

@@ -1,9 +1,6 @@
 package startup
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // Verdict is what a comparison comes to.
 type Verdict string
@@ -29,7 +26,8 @@ type Comparison struct {
 	Total Delta
 	// Phases and Packages are those that both sides have, in the order of the
 	// new side's. Instants are left out, but for first_listen, whose times are
-	// from exec on.
+	// from exec on. Packages that one side alone has follow where they weigh: on
+	// the other side they took no time, in no run.
 	Phases, Packages []Delta
 	// Added are packages that only the new side has, Vanished those that only the
 	// old one has.
@@ -44,6 +42,9 @@ type Comparison struct {
 	// Notes are sentences about what a reader must know: another program, another
 	// Go version, runs left out, phases that only one side has.
 	Notes []string
+	// unclear says why the times to the first listen cannot be compared, although
+	// those to main.main can; it is empty when they can.
+	unclear string
 }
 
 // Side is one of two sets of runs.
@@ -68,6 +69,8 @@ type Delta struct {
 	// Name is the phase or package, "total" for all up to main.main; Within is a
 	// phase's.
 	Name, Within string
+	// Package says that it is the init of a package, else it is a phase.
+	Package bool
 	// Old and New are own times.
 	Old, New Spread
 	// Change is the difference of the medians, MinChange of the minima; positive
@@ -155,6 +158,10 @@ func largeGate() gate { return gate{0.50, time.Millisecond} }
 // them, and what the kernel's exec and the runtime's own phases share with them
 // (Machine) not for the other phases and the total.
 //
+// A package that one side alone has is significantly slower, or faster when it is
+// gone, if it took more than 0.05 ms in each of at least five runs, and the other
+// side has as many: whether an init runs is no chance.
+//
 // The verdict is NoVerdict when fewer than five runs of a side are left and
 // nothing is far apart; when the median shares of run delay differ by more than
 // 10 points of 100; when more than a quarter of a side's runs were throttled;
@@ -163,6 +170,13 @@ func largeGate() gate { return gate{0.50, time.Millisecond} }
 // significantly slower. What comes after main.main or the first listen, and
 // kernel_exec, is compared and does not weigh. It is also VerdictWorse when all
 // new runs failed before main.main, and the old ones did not.
+//
+// From main.main on a program has many threads, which may be ready because others
+// keep the CPUs busy or because they do so among themselves, and nothing tells
+// the one from the other. So where run delay or throttling up to the first listen
+// differ as they may not up to main.main, the time to there weighs only if the
+// CPUs had for one side more than 50 % and 1 ms more to do than the other took by
+// the clock. If not, and nothing else is slower, the verdict is NoVerdict.
 //
 // Sides of different programs, arguments or Go versions are compared all the
 // same, and Notes says so.
@@ -217,9 +231,9 @@ func (r *sideRuns) calm() []*Start {
 }
 
 func (r *sideRuns) notes() []string {
-	notes := leftOut(r.name+" ", len(r.all), r.unfinished, r.incomplete)
+	notes := leftOut(r.name, len(r.all), r.unfinished, r.incomplete)
 	if r.busy > 0 {
-		notes = append(notes, fmt.Sprintf("%d of %d %s runs were starved or throttled: they are left out", r.busy, len(r.all), r.name))
+		notes = append(notes, "left out: "+ofRuns(r.busy, len(r.all), r.name)+", because the program was starved or throttled")
 	}
 	return notes
 }

@@ -52,7 +52,7 @@ func (p *program) usage(begin, own time.Duration) Usage {
 }
 
 func (p *program) start() *Start {
-	s := &Start{Command: []string{"shop", "-v"}, Exe: "/srv/shop", GoVersion: "go1.26.0", Exit: &Exit{}}
+	s := &Start{Command: []string{"shop", "-v"}, Exe: "/srv/shop", GoVersion: "go1.26.0", Exit: &Exit{}, Facts: Facts{CPUs: 2}}
 	at := time.Duration(0)
 	phase := func(name string, own time.Duration) {
 		s.Phases = append(s.Phases, Phase{Name: name, Usage: p.usage(at, p.noisy(own))})
@@ -99,6 +99,7 @@ func (p *program) runs(n int) []*Start {
 }
 
 func TestCompare(t *testing.T) {
+	const ms = time.Millisecond
 	slowed := func(name string, by time.Duration) func(*program) {
 		return func(p *program) { p.packages[name] += by }
 	}
@@ -121,14 +122,14 @@ func TestCompare(t *testing.T) {
 			}
 		}, n: 5, m: 5, want: VerdictWorse, reason: "example.com/p40"},
 		{name: "an init of 30 ms more, three runs", new: slowed("example.com/p40", 30*time.Millisecond), n: 3, m: 3, want: VerdictWorse, reason: "example.com/p40"},
-		{name: "an init of 30 ms more, two runs", new: slowed("example.com/p40", 30*time.Millisecond), n: 2, m: 10, want: NoVerdict, reason: "too few runs: 2 old and 10 new"},
+		{name: "an init of 30 ms more, two runs", new: slowed("example.com/p40", 30*time.Millisecond), n: 2, m: 10, want: NoVerdict, reason: "too few runs: 2 old and 10 new, and"},
 		{name: "an init of half as much again", new: slowed("example.com/p40", 270*time.Microsecond), n: 10, m: 10, want: VerdictWorse, reason: "example.com/p40"},
 		{name: "an init of half as much again, four runs", new: slowed("example.com/p40", 270*time.Microsecond), n: 4, m: 4, want: NoVerdict, reason: "too few"},
 		{name: "an init of 40 µs more", new: slowed("example.com/p10", 40*time.Microsecond), n: 10, m: 10, want: VerdictSame},
 		{name: "an init of 10 % more", new: slowed("example.com/p40", 54*time.Microsecond), n: 10, m: 10, want: VerdictSame},
-		{name: "an init of 30 ms less", old: slowed("example.com/p40", 30*time.Millisecond), n: 10, m: 10, want: VerdictBetter, reason: "faster"},
-		{name: "one faster and one slower", old: slowed("example.com/p40", 30*time.Millisecond), new: slowed("example.com/p41", 2*time.Millisecond), n: 10, m: 10, want: VerdictWorse, reason: "slower: example.com/p41"},
-		{name: "it listens 5 ms later", new: func(p *program) { p.listen += 5 * time.Millisecond }, n: 10, m: 10, want: VerdictWorse, reason: "first_listen"},
+		{name: "an init of 30 ms less", old: slowed("example.com/p40", 30*time.Millisecond), n: 10, m: 10, want: VerdictBetter, reason: "the init of example.com/p40 takes"},
+		{name: "one faster and one slower", old: slowed("example.com/p40", 30*time.Millisecond), new: slowed("example.com/p41", 2*time.Millisecond), n: 10, m: 10, want: VerdictWorse, reason: "the init of example.com/p41 takes"},
+		{name: "it listens 5 ms later", new: func(p *program) { p.listen += 5 * time.Millisecond }, n: 10, m: 10, want: VerdictWorse, reason: "exec to the first listen takes"},
 		{name: "main of what does not listen takes longer", old: func(p *program) { p.listen = 0 }, new: func(p *program) {
 			p.listen = 0
 			p.change = func(s *Start) { s.Phase(Main).Duration *= 2 }
@@ -137,7 +138,7 @@ func TestCompare(t *testing.T) {
 			for name := range p.packages {
 				p.packages[name] = p.packages[name] * 3 / 2
 			}
-		}, n: 10, m: 10, want: VerdictWorse, reason: "slower: package_inits"},
+		}, n: 10, m: 10, want: VerdictWorse, reason: "package_inits takes"},
 		{name: "all takes 1.5 times as long, the kernel's part too", new: func(p *program) { p.scale = 1.5 }, n: 10, m: 10, want: NoVerdict, reason: "the machine differs"},
 		{name: "all takes 1.15 times as long, the kernel's part too", new: func(p *program) { p.scale = 1.15 }, n: 10, m: 10, want: VerdictSame},
 		{name: "all is faster by a tenth, the kernel's part too", old: func(p *program) { p.scale = 1.1 }, n: 10, m: 10, want: VerdictSame},
@@ -153,9 +154,33 @@ func TestCompare(t *testing.T) {
 		{name: "an init that waits, on a machine that is a bit busy", old: func(p *program) { p.delay = 0.13 }, new: func(p *program) {
 			p.delay = 0.13
 			p.change = func(s *Start) { wait(s, "example.com/p40", 300*time.Millisecond) }
-		}, n: 10, m: 10, want: VerdictWorse, reason: "slower: package_inits (2"},
-		{name: "throttled", new: func(p *program) { p.throttle = 0.5 }, n: 10, m: 10, want: NoVerdict, reason: "10 of 10 new runs were throttled"},
-		{name: "both throttled", old: func(p *program) { p.throttle = 0.5 }, new: func(p *program) { p.throttle = 0.5 }, n: 10, m: 10, want: NoVerdict, reason: "10 of 10 old runs were throttled"},
+		}, n: 10, m: 10, want: VerdictWorse, reason: "package_inits takes 32"},
+		{name: "throttled", new: func(p *program) { p.throttle = 0.5 }, n: 10, m: 10, want: NoVerdict, reason: "throttled 10 of 10 new runs for"},
+		{name: "both throttled", old: func(p *program) { p.throttle = 0.5 }, new: func(p *program) { p.throttle = 0.5 }, n: 10, m: 10, want: NoVerdict, reason: "throttled 10 of 10 old runs for"},
+		{name: "two threads compute before it listens, for twice as long", old: inMain(Usage{Duration: 65 * ms, CPU: 130 * ms}), new: inMain(Usage{Duration: 128 * ms, CPU: 256 * ms}), n: 10, m: 10, want: VerdictWorse, reason: "exec to the first listen takes 15"},
+		{name: "six threads compute on two CPUs before it listens, for twice as long", old: inMain(Usage{Duration: 65 * ms, CPU: 130 * ms, RunDelay: 260 * ms}), new: inMain(Usage{Duration: 128 * ms, CPU: 256 * ms, RunDelay: 512 * ms}), n: 10, m: 10, want: VerdictWorse, reason: "exec to the first listen takes"},
+		{name: "main waits for twice as long, while some threads are ready", old: inMain(Usage{Duration: 65 * ms, CPU: 20 * ms, RunDelay: 70 * ms}), new: inMain(Usage{Duration: 128 * ms, CPU: 40 * ms, RunDelay: 140 * ms}), n: 10, m: 10, want: VerdictWorse, reason: "exec to the first listen takes"},
+		{name: "threads are ready in main of the new side alone", old: inMain(Usage{Duration: 65 * ms, CPU: 65 * ms}), new: inMain(Usage{Duration: 128 * ms, CPU: 128 * ms, RunDelay: 256 * ms}), n: 10, m: 10, want: NoVerdict, reason: "on the way to the first listen the threads of the median run had no CPU for 0 %"},
+		{name: "threads are ready in main of the new side alone, and a slow init", old: inMain(Usage{Duration: 65 * ms, CPU: 65 * ms}), new: func(p *program) {
+			inMain(Usage{Duration: 128 * ms, CPU: 128 * ms, RunDelay: 256 * ms})(p)
+			p.packages["example.com/p40"] *= 9
+		}, n: 10, m: 10, want: VerdictWorse, reason: "the init of example.com/p40 takes"},
+		{name: "threads compute for twice as long, and how many are ready differs", old: inMain(Usage{Duration: 65 * ms, CPU: 130 * ms, RunDelay: 400 * ms}), new: inMain(Usage{Duration: 128 * ms, CPU: 256 * ms, RunDelay: 100 * ms}), n: 10, m: 10, want: VerdictWorse, reason: "exec to the first listen takes 155ms instead of 91"},
+		{name: "threads compute for half as long, and how many are ready differs", old: inMain(Usage{Duration: 128 * ms, CPU: 256 * ms, RunDelay: 100 * ms}), new: inMain(Usage{Duration: 40 * ms, CPU: 80 * ms, RunDelay: 250 * ms}), n: 10, m: 10, want: VerdictBetter, reason: "exec to the first listen takes 66"},
+		{name: "hogs from main.main on", old: inMain(Usage{Duration: 65 * ms, CPU: 130 * ms}), new: inMain(Usage{Duration: 200 * ms, CPU: 150 * ms, RunDelay: 250 * ms}), n: 10, m: 10, want: NoVerdict, reason: "on the way to the first listen"},
+		{name: "main is throttled, on two CPUs", old: inMain(Usage{Duration: 65 * ms, CPU: 130 * ms}), new: inMain(Usage{Duration: 400 * ms, CPU: 130 * ms, OffCPU: 400 * ms, Throttled: 670 * ms}), n: 10, m: 10, want: NoVerdict, reason: "throttled 10 of 10 new runs for more than 5 % of the time up to the first listen"},
+		{name: "a new package with a slow init", new: slowed("example.com/new", 2*ms), n: 10, m: 10, want: VerdictWorse, reason: "the init of example.com/new takes 2.1"},
+		{name: "a new package with a slow init, four runs", new: slowed("example.com/new", 400*time.Microsecond), n: 4, m: 4, want: NoVerdict, reason: "too few"},
+		{name: "a new package with a slow init, four old runs", new: slowed("example.com/new", 400*time.Microsecond), n: 4, m: 9, want: NoVerdict, reason: "too few"},
+		{name: "a new package with a slow init in all runs but one", new: func(p *program) {
+			slowed("example.com/new", 400*time.Microsecond)(p)
+			p.change = once(func(s *Start) {
+				s.Packages = slices.DeleteFunc(s.Packages, func(p Package) bool { return p.Name == "example.com/new" })
+			})
+		}, n: 10, m: 10, want: VerdictSame},
+		{name: "a new package with a quick init", new: slowed("example.com/new", 45*time.Microsecond), n: 10, m: 10, want: VerdictSame},
+		{name: "a package with a slow init is gone", old: slowed("example.com/old", 2*ms), n: 10, m: 10, want: VerdictBetter, reason: "the init of example.com/old, which took 2.0"},
+		{name: "the new run dies in init", new: func(p *program) { p.change = diesInInit }, n: 10, m: 1, want: VerdictWorse, reason: "the new run failed before main.main"},
 		{name: "no old runs", n: 0, m: 10, want: NoVerdict, reason: "no old run"},
 		{name: "no runs", want: NoVerdict, reason: "no old run"},
 		{name: "all new runs die in init", new: func(p *program) { p.change = diesInInit }, n: 10, m: 3, want: VerdictWorse, reason: "all 3 new runs failed before main.main"},
@@ -174,6 +199,35 @@ func TestCompare(t *testing.T) {
 				t.Errorf("%s: %s; want %s: %s", c.Verdict, c.Reason, test.want, test.reason)
 			}
 		})
+	}
+}
+
+// inMain has this happen between main.main and the first listen.
+func inMain(u Usage) func(*program) {
+	return func(p *program) {
+		before := p.change
+		p.change = func(s *Start) {
+			if before != nil {
+				before(s)
+			}
+			main := s.Phase(Main)
+			noise := 1 + 0.01*p.random.Float64()
+			scaled := func(d time.Duration) time.Duration { return time.Duration(float64(d) * noise) }
+			main.Usage = Usage{
+				Begin: main.Begin, Duration: scaled(u.Duration), CPU: scaled(u.CPU), RunDelay: scaled(u.RunDelay), OffCPU: scaled(u.OffCPU), Throttled: scaled(u.Throttled),
+			}
+			s.Phase(FirstListen).Begin = main.End()
+		}
+	}
+}
+
+// once changes the third start.
+func once(change func(*Start)) func(*Start) {
+	n := 0
+	return func(s *Start) {
+		if n++; n == 3 {
+			change(s)
+		}
 	}
 }
 
@@ -256,6 +310,9 @@ func TestCompare_namesWhatHasChanged(t *testing.T) {
 	if len(c.Added) != 1 || c.Added[0].Name != "example.com/added" || len(c.Vanished) != 1 || c.Vanished[0].Name != "example.com/p03" {
 		t.Errorf("added %v, vanished %v", c.Added, c.Vanished)
 	}
+	if c.Packages[0].Name != "example.com/p00" || !c.Packages[0].Package || c.Phases[0].Package {
+		t.Errorf("the first package is %+v, the first phase %+v", c.Packages[0], c.Phases[0])
+	}
 	if math.Abs(c.Shift-1) > 0.1 || len(c.Packages) != 59 || len(c.Phases) != 7 {
 		t.Errorf("shift %g, %d packages, %d phases", c.Shift, len(c.Packages), len(c.Phases))
 	}
@@ -316,8 +373,8 @@ func TestCompare_saysWhatElseDiffers(t *testing.T) {
 		"the program is shop of the old runs and store of the new ones",
 		"the Go version is go1.26.0 of the old runs and go1.27.0 of the new ones",
 		`the arguments are "-v" of the old runs and "-q" of the new ones`,
-		"1 of 10 new runs did not reach main.main, or were not seen from exec on: they are left out",
-		"records of 1 of 10 new runs were lost: they are left out",
+		"left out: 1 of 10 new runs, because main.main was not reached, or the way there not seen from exec on",
+		"left out: 1 of 10 new runs, because records were lost",
 		"only the new runs have the phase gcinit",
 		"only the old runs have the phase gcenable",
 	}

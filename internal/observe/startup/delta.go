@@ -101,8 +101,13 @@ func (c *Comparison) comparePhases(old, new *sideRuns) {
 		if after.name == FirstListen {
 			a, b := readies(old.whole), readies(new.whole)
 			p = newPair(&a, &b, c.Machine)
+			if c.unclear = unequal(&a, &b); c.unclear != "" {
+				if q, ok := surely(old.whole, new.whole, c.Machine); ok {
+					p, c.unclear = q, ""
+				}
+			}
 		}
-		p.delta.Weighs = weighs(after.name)
+		p.delta.Weighs = weighs(after.name) && (after.name != FirstListen || c.unclear == "")
 		pairs = append(pairs, p)
 	}
 	for _, s := range before {
@@ -115,6 +120,75 @@ func (c *Comparison) comparePhases(old, new *sideRuns) {
 
 func onlyOn(phase, side string) string {
 	return fmt.Sprintf("only the %s runs have the phase %s", side, phase)
+}
+
+// surely compares the times to the first listen where the machine was not alike,
+// and reports whether they differ all the same: the CPUs had more to do for the
+// one side than the other one took by the clock.
+func surely(old, new []*Start, shift float64) (pair, bool) {
+	oldClock, newClock := clocks(old), clocks(new)
+	oldLeast, newLeast := leasts(old), leasts(new)
+	slower, faster := newPair(&oldClock, &newLeast, shift), newPair(&oldLeast, &newClock, shift)
+	if d := judge([]pair{slower}, largeGate())[0]; d.Slower() {
+		return slower, true
+	}
+	if d := judge([]pair{faster}, largeGate())[0]; d.Faster() {
+		return faster, true
+	}
+	return pair{}, false
+}
+
+// clocks is the time to the first listen by the clock, of those starts that have
+// one.
+func clocks(starts []*Start) series {
+	c := series{name: FirstListen}
+	for _, u := range readies(starts).runs {
+		c.runs = append(c.runs, Usage{Duration: u.Duration})
+	}
+	return c
+}
+
+// leasts is how long the way to the first listen takes at least: from main.main on
+// as long as all CPUs have to do for it.
+func leasts(starts []*Start) series {
+	l := series{name: FirstListen}
+	for _, s := range starts {
+		main := s.Phase(Main)
+		if s.Phase(FirstListen) == nil || main.Unknown || s.Facts.CPUs <= 0 {
+			continue
+		}
+		u, _ := s.ToMain()
+		l.runs = append(l.runs, Usage{Duration: u.Own() + main.CPU/time.Duration(s.Facts.CPUs)})
+	}
+	return l
+}
+
+// unequal says in what the machine was not alike on the way to the first listen,
+// or returns an empty text.
+func unequal(old, new *series) string {
+	var wanted [2]float64
+	for i, side := range []struct {
+		name string
+		runs []Usage
+	}{{"old", old.runs}, {"new", new.runs}} {
+		var delays []float64
+		held := 0
+		for n := range side.runs {
+			u := &side.runs[n]
+			delays = append(delays, u.contention())
+			if _, throttled := u.shares(); throttled > maxThrottled {
+				held++
+			}
+		}
+		if float64(held) > maxThrottledRuns*float64(len(side.runs)) {
+			return fmt.Sprintf("the CPU quota throttled %s for more than %s of the time up to the first listen", ofRuns(held, len(side.runs), side.name), percent(maxThrottled))
+		}
+		wanted[i] = medianOf(delays)
+	}
+	if d := wanted[1] - wanted[0]; max(d, -d) > maxDelayDiffers {
+		return fmt.Sprintf("on the way to the first listen the threads of the median run had no CPU for %s of the time that they wanted one on the old side, and %s on the new one: whether the machine was busy, or they kept each other waiting, cannot be told", percent(wanted[0]), percent(wanted[1]))
+	}
+	return ""
 }
 
 // weighs reports whether a phase is the program's, and before it is ready.
@@ -136,7 +210,9 @@ func (c *Comparison) comparePackages(old, new *sideRuns) {
 	for i := range news {
 		after := &news[i]
 		if b := before[after.name]; b != nil {
-			pairs = append(pairs, newPair(b, after, c.Shift))
+			p := newPair(b, after, c.Shift)
+			p.delta.Package = true
+			pairs = append(pairs, p)
 			delete(before, after.name)
 			continue
 		}
@@ -148,6 +224,23 @@ func (c *Comparison) comparePackages(old, new *sideRuns) {
 		}
 	}
 	c.Packages = judge(pairs, packageGate())
+	if min(len(old.whole), len(new.whole)) < minRuns {
+		return
+	}
+	for i := range c.Added {
+		if p := &c.Added[i]; p.Own.N == len(new.whole) && p.Own.Min > packageGate().least {
+			c.Packages = append(c.Packages, Delta{
+				Name: p.Name, Package: true, New: p.Own, Change: p.Own.Median, MinChange: p.Own.Min, P: 1, Significant: true, Weighs: true,
+			})
+		}
+	}
+	for i := range c.Vanished {
+		if p := &c.Vanished[i]; p.Own.N == len(old.whole) && p.Own.Min > packageGate().least {
+			c.Packages = append(c.Packages, Delta{
+				Name: p.Name, Package: true, Old: p.Own, Change: -p.Own.Median, MinChange: -p.Own.Min, P: 1, Significant: true, Weighs: true,
+			})
+		}
+	}
 }
 
 // shiftOf returns the median of how many times as long packages take that are

@@ -27,7 +27,10 @@ const (
 	// first_listen or first_accept is about.
 	KeyOperand = "goshawk.startup.operand"
 	KeyResult  = "goshawk.startup.result"
-	KeyAddress = "goshawk.startup.address"
+	// KeyCallCount is of a system call: how many like it, with the same name,
+	// operand and error, the event stands for; unset for one.
+	KeyCallCount = "goshawk.startup.call.count"
+	KeyAddress   = "goshawk.startup.address"
 
 	// The rest is of the start itself.
 	KeyExe       = "process.executable.path"
@@ -58,4 +61,8 @@ const (
 	KindPhase   = "phase"
 	KindPackage = "package"
 	KindSyscall = "syscall"
+	// KindMark is an instant that the probe passes on at once to whoever asked for
+	// one start, and that is no part of it: a [Reader] ignores it. There is one,
+	// with the name [Main], when main.main is entered.
+	KindMark = "mark"
 )

@@ -103,6 +103,17 @@ func Find(s *Start) []model.Finding {
 	return findings
 }
 
+// Judge returns what [Find] finds in the start that these events are all of: its
+// own, its phases, packages and system calls, in any order. It is nothing when the
+// start's own event is not among them.
+func Judge(events []*model.Event) []model.Finding {
+	s, err := Read(events)
+	if err != nil {
+		return nil
+	}
+	return Find(s)
+}
+
 func (f *finder) add(rule string, severity model.Severity, cost time.Duration, evidence, remedy string) {
 	f.found = append(f.found, judged{model.Finding{Rule: rule, Severity: severity, Evidence: evidence, Remedy: remedy}, cost})
 }

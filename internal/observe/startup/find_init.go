@@ -35,7 +35,7 @@ func (f *finder) packages() {
 // starved or throttled its CPU time alone.
 func (f *finder) blamed(u *Usage) time.Duration {
 	if f.starved || f.throttled {
-		return min(u.Own(), u.CPU)
+		return min(u.CPU, u.Duration)
 	}
 	return u.Own()
 }
@@ -58,6 +58,7 @@ func (f *finder) slowPackage(p *Package) {
 		waits = 0 // it is not blamed for that
 	}
 	switch {
+	case p.Unknown: // what it was made of
 	case spins >= 2*waits:
 		evidence += fmt.Sprintf(": it computes (%s on a CPU, %s waiting)", short(spins), short(waits))
 	case waits >= 2*spins:
@@ -67,7 +68,7 @@ func (f *finder) slowPackage(p *Package) {
 		evidence += fmt.Sprintf(": %s on a CPU, %s waiting", short(spins), short(waits))
 	}
 	if p.HasSyscalls && p.Syscalls > 0 {
-		evidence += fmt.Sprintf(", %d system calls for %s", p.Syscalls, short(p.SyscallTime))
+		evidence += fmt.Sprintf(", %s for %s", counted(p.Syscalls, "system call", "system calls"), short(p.SyscallTime))
 	}
 	f.add(ruleSlowInit, model.SeverityWarn, own, evidence, remedy)
 }
@@ -97,7 +98,7 @@ func (f *finder) packageConnects(p *Package, elsewhere []*Call) {
 		if c.Name != "connect" || isNSCD(c) {
 			return
 		}
-		n++
+		n += c.Times()
 		total += c.Duration
 		if first == nil || c.Begin < first.Begin {
 			first, own = c, isOwn
@@ -173,9 +174,9 @@ func (f *finder) loader() {
 			libraries++
 		}
 	}
-	evidence := fmt.Sprintf("%s from exec to the program's first instruction, %d minor and %d major page faults", short(own), p.MinorFaults, p.MajorFaults)
+	evidence := fmt.Sprintf("%s from exec to the program's first instruction, %d minor and %s", short(own), p.MinorFaults, counted(p.MajorFaults, "major page fault", "major page faults"))
 	if libraries > 0 {
-		evidence += fmt.Sprintf(", %d shared libraries opened", libraries)
+		evidence += fmt.Sprintf(", %s opened", counted(uint64(libraries), "shared library", "shared libraries"))
 	}
 	f.add(ruleLoader, model.SeverityWarn, own, evidence,
 		"Link statically (CGO_ENABLED=0) and without PIE where that is allowed, link fewer shared libraries, and keep the executable in memory or on a fast disk.")

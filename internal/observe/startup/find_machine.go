@@ -37,14 +37,14 @@ func (f *finder) machine() {
 		return
 	}
 	f.throttled = true
-	evidence := fmt.Sprintf("throttled for %s of the %s from exec to %s (%s)", short(min(span.Throttled, span.Duration)), short(span.Duration), until, percent(share))
+	evidence := fmt.Sprintf("throttled for %s of the %s from exec to %s (%s)", short(span.held()), short(span.Duration), until, percent(share))
 	if f.Facts.Throttles > 0 {
-		evidence += fmt.Sprintf(", %d times", f.Facts.Throttles)
+		evidence += ", " + counted(uint64(f.Facts.Throttles), "time", "times")
 	}
 	if f.Facts.Quota > 0 {
-		evidence += fmt.Sprintf(", by a quota of %.4g CPUs", f.Facts.Quota)
+		evidence += ", by a quota of " + cpus(f.Facts.Quota)
 	}
-	f.add(ruleThrottled, model.SeverityWarn, span.Throttled, evidence,
+	f.add(ruleThrottled, model.SeverityWarn, span.held(), evidence,
 		"The CPU limit of its control group stopped the program: raise it (limits.cpu, cpu.max), at least while it starts, or remove it and set a weight.")
 }
 
@@ -100,9 +100,18 @@ func (f *finder) settings() {
 	procs, why := f.procs()
 	if limit := max(2, int(math.Ceil(min(facts.Quota, math.MaxInt32)))); procs > limit {
 		f.add(ruleQuota, model.SeverityWarn, 0,
-			fmt.Sprintf("%d goroutines may run at once (%s), and the quota is %.4g CPUs", procs, why, facts.Quota),
+			fmt.Sprintf("%d goroutines may run at once (%s), and the quota is %s", procs, why, cpus(facts.Quota)),
 			fmt.Sprintf("Set GOMAXPROCS=%d, or build with Go 1.25 or later, whose runtime follows the quota, and leave GOMAXPROCS unset: with more the garbage collector and bursts use up the quota, and all threads stop until the next period.", limit))
 	}
+}
+
+// cpus renders a number of CPUs that need not be whole.
+func cpus(n float64) string {
+	text := fmt.Sprintf("%.4g", n)
+	if text == "1" {
+		return "1 CPU"
+	}
+	return text + " CPUs"
 }
 
 // procs returns GOMAXPROCS as far as it does not follow the quota, else 0.
@@ -160,9 +169,13 @@ func (f *finder) majorFaults() {
 			consider(&p.Usage, p.Name)
 		}
 	}
-	evidence := fmt.Sprintf("%d page faults before main.main needed the disk", faults)
+	evidence := counted(faults, "page fault", "page faults") + " before main.main needed the disk"
 	if where != "" {
-		evidence += fmt.Sprintf(", %d of them in %s", most, where)
+		if faults == 1 {
+			evidence += ", in " + where
+		} else {
+			evidence += fmt.Sprintf(", %d of them in %s", most, where)
+		}
 	}
 	f.add(ruleMajor, model.SeverityInfo, 0, evidence,
 		"The executable was not in memory yet: a second start is faster. Keep it on a fast disk, strip it (-ldflags=-s), and warm it up before it is needed.")

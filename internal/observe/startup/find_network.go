@@ -62,7 +62,11 @@ func (f *finder) network() {
 	wait, how := longWait, ""
 	for i, c := range connects {
 		next := time.Duration(math.MaxInt64)
-		if i+1 < len(connects) {
+		switch {
+		case c.Times() > 1:
+			// When the next of them began is not known.
+			next = 0
+		case i+1 < len(connects):
 			next = connects[i+1].Begin
 		}
 		if w := f.waited(&c, next); w > wait {
@@ -103,7 +107,7 @@ func (a *attempts) span() time.Duration {
 
 // idle is how much of it was waiting, at least.
 func (a *attempts) idle() time.Duration {
-	if a.n < manyAttempts {
+	if a.n < manyAttempts || a.first.in.Unknown {
 		return 0
 	}
 	return a.span() - a.first.in.CPU - a.first.in.RunDelay
@@ -120,7 +124,7 @@ func mostAttempts(connects []placed) (most attempts) {
 		if a.n == 0 {
 			a.first = c
 		}
-		a.n++
+		a.n += c.Times()
 		a.last = c.Begin
 		byAddress[c.Operand] = a
 		if a.span() > most.span() {
@@ -137,6 +141,10 @@ func (f *finder) waited(c *placed, next time.Duration) time.Duration {
 	after := c.Begin + c.Duration
 	if c.Duration > longWait {
 		return c.Duration
+	}
+	if c.in.Unknown {
+		// It may have computed all the time.
+		return 0
 	}
 	if c.Result != inProgress && !isDNS(c.Operand) {
 		return 0
@@ -168,7 +176,7 @@ func (f *finder) goProxy() bool {
 	}
 	last := connects[len(connects)-1]
 	to, end := "the GOPROXY "+last.Operand, last.Begin+last.Duration
-	if n := len(connects); n > 1 {
+	if n := times(connects); n > 1 {
 		to += fmt.Sprintf(" (%d connects)", n)
 	}
 	after := max(0, f.Duration-end)
@@ -179,7 +187,7 @@ func (f *finder) goProxy() bool {
 		evidence = fmt.Sprintf("connecting to %s failed%s, %s after exec", to, outcome(last.Call), short(last.Begin))
 	case failed && last.Result == inProgress && after <= soonAfter:
 		evidence = fmt.Sprintf("the command failed %s after it connected to %s: that refused, or had no useful answer", short(after), to)
-	case quiet >= silence && last.in.CPU < quiet/2:
+	case quiet >= silence && !last.in.Unknown && last.in.CPU < quiet/2:
 		evidence = fmt.Sprintf("nothing happened for %s after it connected to %s: the proxy is silent", short(quiet), to)
 	default:
 		return false
@@ -187,6 +195,15 @@ func (f *finder) goProxy() bool {
 	f.add(ruleGoProxy, severity, after, evidence,
 		"Start the proxy, or set GOPROXY to one that answers, to direct, or to off with all modules in the cache (go mod download) or vendored.")
 	return true
+}
+
+// times returns how many calls a list stands for.
+func times(calls []placed) int {
+	n := 0
+	for _, c := range calls {
+		n += c.Times()
+	}
+	return n
 }
 
 func (f *finder) isGoCommand() bool {
@@ -261,7 +278,7 @@ func (f *finder) nss() {
 		evidence = "the C library is linked in, and " + first.where + " reads what its name service is configured by"
 	}
 	evidence += fmt.Sprintf(": %s %s at %s after exec", first.Name, clipped(first.Operand), short(first.Begin))
-	if n := len(calls); n > 1 {
+	if n := times(calls); n > 1 {
 		evidence += fmt.Sprintf(", %d such calls over %s", n, short(took))
 	}
 	f.add(ruleNSS, severity, took, evidence,

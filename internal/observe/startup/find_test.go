@@ -95,6 +95,8 @@ func TestFindThresholds(t *testing.T) {
 		{"package of a fifth", "package a 5ms 2ms", ruleSlowInit},
 		{"package of a fifth, too short to matter", "phase package_inits 1ms 1ms\npackage a 1ms 950us\nphase main 2ms 2ms", ""},
 		{"package of 5 ms, ready and not running for half", "phase package_inits 5ms 45ms\npackage a 5ms 9ms delay=4500us\nphase main 50ms 2ms", ""},
+		{"package of 5 ms CPU time while others of its group were throttled", "phase package_inits 5ms 45ms cpu=10ms off=35ms throttled=90ms\npackage a 5ms 20ms cpu=5ms off=15ms throttled=40ms\nphase main 50ms 2ms", ruleThrottled + " " + ruleSlowInit},
+		{"package of less CPU time while throttled", "phase package_inits 5ms 45ms cpu=10ms off=35ms throttled=90ms\npackage a 5ms 20ms cpu=4900us off=15100us throttled=40ms\nphase main 50ms 2ms", ruleThrottled},
 		{"20 files", "package a 5ms 500us\n" + opens(20), ""},
 		{"21 files", "package a 5ms 500us\n" + opens(21), ruleFiles},
 		{"30 % of the time not running", "phase package_inits 5ms 5ms delay=3ms", ""},
@@ -102,8 +104,10 @@ func TestFindThresholds(t *testing.T) {
 		{"5 % throttled", "phase package_inits 5ms 5ms delay=500us throttled=500us\nphase main 10ms 2ms", ""},
 		{"more than 5 % throttled", "phase package_inits 5ms 5ms delay=600us throttled=600us", ruleThrottled},
 		{"throttled time is not starved time", "phase package_inits 5ms 5ms delay=4ms throttled=4ms", ruleThrottled},
+		{"others of its group are throttled while it runs", "phase package_inits 5ms 5ms throttled=4ms\nphase main 10ms 2ms throttled=9ms", ""},
 		{"throttled on several CPUs at once", "phase package_inits 5ms 5ms delay=4ms throttled=40ms", ruleThrottled},
-		{"throttled in main, before it listens", "phase main 10ms 2ms throttled=2ms", ruleThrottled},
+		{"throttled in main, before it listens", "phase main 10ms 2ms cpu=1ms off=1ms throttled=2ms", ruleThrottled},
+		{"loader of 5 ms CPU time while throttled", "phase loader -14ms 15ms cpu=5100us off=9900us throttled=30ms\nphase package_inits 5ms 5ms cpu=2ms off=3ms throttled=5ms", ruleLoader + " " + ruleThrottled},
 		{"loader of 5 ms", "phase loader -4ms 5ms", ""},
 		{"loader longer", "phase loader -4001us 5001us", ruleLoader},
 		{"loader that reads from the disk, quickly", "phase loader 0s 999us major=3", ""},
@@ -180,6 +184,18 @@ func TestFind_ofNothingSeen(t *testing.T) {
 	s := parseStart(t, "start took=5s\nphase main 4s 1s delay=900ms\nphase first_listen 5s 0s")
 	if got := Find(s); len(got) != 0 {
 		t.Errorf("found %v where only main was seen", got)
+	}
+}
+
+func TestJudge_findsInEventsWhatFindDoesInTheirStart(t *testing.T) {
+	text := changed(base, "package a 5ms 5ms")
+	events := parseScript(t, text)
+	if got, want := Judge(events), Find(parseStart(t, text)); len(want) != 1 || !slices.Equal(got, want) {
+		t.Errorf("found %v, want %v", got, want)
+	}
+	events = slices.DeleteFunc(events, func(e *model.Event) bool { return e.Get(KeyKind).Str() == KindStart })
+	if got := Judge(events); got != nil {
+		t.Errorf("found %v without a start", got)
 	}
 }
 

@@ -203,6 +203,7 @@ func readCall(e *model.Event) call {
 			Begin:    offset(begin.Duration()),
 			Duration: length(e.Duration),
 			Result:   e.Get(KeyResult).Int(),
+			Count:    count(e.Get(KeyCallCount)),
 		},
 	}
 }
@@ -211,6 +212,7 @@ func readUsage(e *model.Event) Usage {
 	return Usage{
 		Begin:       offset(e.Get(KeyBegin).Duration()),
 		Duration:    length(e.Duration),
+		Unknown:     !e.Get(KeyCPU).IsSet(),
 		CPU:         length(e.Get(KeyCPU).Duration()),
 		RunDelay:    length(e.Get(KeyRunDelay).Duration()),
 		OffCPU:      length(e.Get(KeyOffCPU).Duration()),

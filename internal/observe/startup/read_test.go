@@ -163,6 +163,7 @@ func TestRead_oddities(t *testing.T) {
 		{"an event of another probe", "start\nphase a 0s 9ms\nphase b 9ms 2ms", func(e []*model.Event) { e[1].Schema, e[1].Values = &model.Schema{}, nil }, "b@9ms+2ms:0"},
 		{"an event without a schema", "start\nphase a 0s 9ms\nphase b 9ms 2ms", func(e []*model.Event) { *e[1] = model.Event{} }, "b@9ms+2ms:0"},
 		{"an event that announces something", "start\nphase a 0s 9ms\nphase b 9ms 2ms", func(e []*model.Event) { e[1].Phase = model.PhaseStart }, "b@9ms+2ms:0"},
+		{"a mark", "start\nphase a 0s 9ms\nphase b 9ms 2ms", func(e []*model.Event) { e[1].Values[0] = model.StringValue(KindMark) }, "b@9ms+2ms:0"},
 		{"an unknown kind", "start\nphase a 0s 9ms\nphase b 9ms 2ms", func(e []*model.Event) { e[1].Values[0] = model.StringValue("other") }, "b@9ms+2ms:0"},
 		{"of two starts the earlier", "start\nphase a 0s 9ms\nstart took=1ms", func(e []*model.Event) { e[2].Time = e[2].Time.Add(1) }, "a@0s+9ms:0"},
 	} {

@@ -3,6 +3,7 @@ package startup
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -35,7 +36,8 @@ func execTime() time.Time { return time.Unix(1_700_000_000, 0) }
 //	  call NAME BEGIN DURATION result=… operand=…
 //
 // A call is of the phase or package above it; CPU time is what is left of a
-// duration. An operand may have no blanks; ␣ stands for one.
+// duration, or with unknown=all not told. An operand may have no blanks; ␣ stands
+// for one.
 type script struct {
 	schema *model.Schema
 	trace  model.TraceID
@@ -113,7 +115,7 @@ func (s *script) line(words []string) error {
 		}
 	}
 	if kind == KindPhase || kind == KindPackage {
-		if i := s.schema.Index(KeyCPU); !e.Values[i].IsSet() {
+		if i := s.schema.Index(KeyCPU); !e.Values[i].IsSet() && !slices.Contains(settings, "unknown=all") {
 			e.Values[i] = model.DurationValue(max(0, e.Duration-e.Get(KeyRunDelay).Duration()-e.Get(KeyOffCPU).Duration()))
 		}
 	}
@@ -130,6 +132,9 @@ func (s *script) setting(e *model.Event, key, value string) error {
 	texts := map[string]string{
 		"within": KeyWithin, "address": KeyAddress, "operand": KeyOperand, "exe": KeyExe, "go": KeyGoVersion, "ended": KeyEnded,
 		"godebug": KeyGoDebug, "built": KeyDefaultGoDebug,
+	}
+	if key == "unknown" {
+		return nil
 	}
 	lists := map[string]string{"args": KeyArgs, "goproxy": KeyGoProxy, "unseen": KeyUnseen}
 	switch {

@@ -51,6 +51,7 @@ func (c *collector) add(name, within string, u *Usage) {
 func (sum *Usage) merge(u *Usage) {
 	sum.Begin = min(sum.Begin, u.Begin)
 	sum.Duration += u.Duration
+	sum.Unknown = sum.Unknown || u.Unknown
 	sum.CPU += u.CPU
 	sum.RunDelay += u.RunDelay
 	sum.OffCPU += u.OffCPU
@@ -97,9 +98,12 @@ func packageSeries(starts []*Start) []series {
 	return c.sorted()
 }
 
+// totalName names the way to main.main where phases are named.
+const totalName = "total"
+
 // totals is the way to main.main of starts that all reached it.
 func totals(starts []*Start) series {
-	t := series{name: "total"}
+	t := series{name: totalName}
 	for _, s := range starts {
 		u, _ := s.ToMain()
 		t.runs = append(t.runs, u)
@@ -135,22 +139,28 @@ func (s *series) spread(measure func(*Usage) time.Duration) Spread { return spre
 
 // usage returns the spreads of all measures.
 func (s *series) usage() UsageSpread {
+	known := s.without(func(u Usage) bool { return u.Unknown })
 	u := UsageSpread{
 		Begin:       s.spread(func(u *Usage) time.Duration { return u.Begin }),
 		Duration:    s.spread(byClock),
 		Own:         s.spread((*Usage).Own),
-		CPU:         s.spread(func(u *Usage) time.Duration { return u.CPU }),
-		RunDelay:    s.spread(func(u *Usage) time.Duration { return u.RunDelay }),
-		OffCPU:      s.spread(func(u *Usage) time.Duration { return u.OffCPU }),
-		Throttled:   s.spread(func(u *Usage) time.Duration { return u.Throttled }),
-		MinorFaults: s.medianCount(func(u *Usage) uint64 { return u.MinorFaults }),
-		MajorFaults: s.medianCount(func(u *Usage) uint64 { return u.MajorFaults }),
+		CPU:         known.spread(func(u *Usage) time.Duration { return u.CPU }),
+		RunDelay:    known.spread(func(u *Usage) time.Duration { return u.RunDelay }),
+		OffCPU:      known.spread(func(u *Usage) time.Duration { return u.OffCPU }),
+		Throttled:   known.spread(func(u *Usage) time.Duration { return u.Throttled }),
+		MinorFaults: known.medianCount(func(u *Usage) uint64 { return u.MinorFaults }),
+		MajorFaults: known.medianCount(func(u *Usage) uint64 { return u.MajorFaults }),
 	}
-	counted := series{runs: slices.DeleteFunc(slices.Clone(s.runs), func(u Usage) bool { return !u.HasSyscalls })}
+	counted := s.without(func(u Usage) bool { return !u.HasSyscalls })
 	u.HasSyscalls = len(counted.runs) > 0
 	u.SyscallTime = counted.spread(func(u *Usage) time.Duration { return u.SyscallTime })
 	u.Syscalls = counted.medianCount(func(u *Usage) uint64 { return u.Syscalls })
 	return u
+}
+
+// without returns the runs that a function does not choose.
+func (s *series) without(drop func(Usage) bool) *series {
+	return &series{name: s.name, within: s.within, runs: slices.DeleteFunc(slices.Clone(s.runs), drop)}
 }
 
 func (s *series) medianCount(measure func(*Usage) uint64) uint64 {

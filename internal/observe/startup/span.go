@@ -62,7 +62,7 @@ func (s *Start) between(until time.Duration) (sum Usage, seen time.Duration) {
 	return sum, seen
 }
 
-// add adds a share of u.
+// add adds a share of u, as of one thread: see [Usage.Own].
 func (sum *Usage) add(u *Usage, share float64) {
 	part := func(d time.Duration) time.Duration {
 		if share == 1 {
@@ -70,9 +70,10 @@ func (sum *Usage) add(u *Usage, share float64) {
 		}
 		return time.Duration(float64(d) * share)
 	}
+	cpu, delay := u.onOneThread()
 	sum.Duration += part(u.Duration)
-	sum.CPU += part(u.CPU)
-	sum.RunDelay += part(min(u.RunDelay, u.Duration))
+	sum.CPU += part(cpu)
+	sum.RunDelay += part(delay)
 	sum.OffCPU += part(u.OffCPU)
 	sum.Throttled += part(min(u.Throttled, u.Duration))
 	sum.SyscallTime += part(u.SyscallTime)
@@ -83,16 +84,22 @@ func (sum *Usage) add(u *Usage, share float64) {
 }
 
 // shares says which share of an interval on one thread it was ready and not
-// running, and which it was throttled. Of a throttled thread the scheduler says
-// that it is ready: that is no starvation.
+// running, and which it was throttled: not while it ran, however long others of
+// its control group were. Of a throttled thread the scheduler says that it is
+// ready: that is no starvation.
 func (u *Usage) shares() (starved, throttled float64) {
 	if u.Duration <= 0 {
 		return 0, 0
 	}
 	whole := float64(u.Duration)
-	held := min(u.Throttled, u.Duration)
 	delay := min(u.RunDelay, u.Duration)
-	return float64(max(0, delay-held)) / whole, float64(held) / whole
+	return float64(max(0, delay-min(u.Throttled, u.Duration))) / whole, float64(u.held()) / whole
+}
+
+// held returns for how long a thread was throttled, at most.
+func (u *Usage) held() time.Duration {
+	cpu, _ := u.onOneThread()
+	return min(u.Throttled, u.Duration-cpu)
 }
 
 // contention says which share of the time that a thread wanted to run it did not,

@@ -69,12 +69,16 @@ type Usage struct {
 	// Begin is from Start.Time on; that of kernel_exec is negative.
 	Begin    time.Duration
 	Duration time.Duration
+	// Unknown says that what is below was not measured, system calls aside: it is 0
+	// then.
+	Unknown bool
 	// CPU, RunDelay and OffCPU add up to Duration on one thread: it ran, it was
 	// ready and no CPU took it up, it waited. Over several threads they may be
 	// more than that.
 	CPU, RunDelay, OffCPU time.Duration
 	// Throttled is for how long the control group was throttled meanwhile,
-	// summed over CPUs. It is part of RunDelay or OffCPU too.
+	// summed over CPUs, and over the groups above it: it may be more than Duration
+	// while the program ran all the time. It is part of RunDelay or OffCPU too.
 	Throttled time.Duration
 	// Syscalls is how many system calls ended, SyscallTime how long they took.
 	// They are only valid when HasSyscalls is set.
@@ -89,9 +93,27 @@ type Usage struct {
 }
 
 // Own is how long the interval was the program's own doing: Duration without the
-// time that the machine was busy with others or had throttled it.
+// time that the machine was busy with others or had throttled it, and never less
+// than what it ran.
+//
+// Over several threads, which may be ready for longer than the interval lasts,
+// the thread that the others wait for is taken to be as the sum of all: of the
+// time that it wanted a CPU it had one for the same share.
 func (u *Usage) Own() time.Duration {
-	return max(0, u.Duration-max(u.RunDelay, min(u.Throttled, u.Duration)))
+	cpu, delay := u.onOneThread()
+	return max(cpu, u.Duration-max(delay, min(u.Throttled, u.Duration)))
+}
+
+// onOneThread returns for how long one thread ran and was ready, of several that
+// did both for longer than the interval lasts.
+func (u *Usage) onOneThread() (cpu, delay time.Duration) {
+	wanted := float64(u.CPU) + float64(u.RunDelay)
+	if wanted <= float64(u.Duration) {
+		return u.CPU, u.RunDelay
+	}
+	share := float64(u.CPU) / wanted
+	cpu = min(time.Duration(share*float64(u.Duration)), u.Duration)
+	return cpu, u.Duration - cpu
 }
 
 // The names of phases, in the order in which they come.
@@ -141,7 +163,13 @@ type Call struct {
 	Duration time.Duration
 	// Result is what it returned: a negative errno when it failed.
 	Result int64
+	// Count is how many calls it stands for, itself included, that had the same
+	// name, operand and error and are not told by themselves; 0 means 1.
+	Count uint64
 }
+
+// Times returns how many calls it stands for, itself included.
+func (c *Call) Times() int { return int(max(1, c.Count)) }
 
 // Unseen is something about a start that could not be seen.
 type Unseen struct {

@@ -31,7 +31,8 @@ type UsageSpread struct {
 	// Begin is from the start's exec on, Duration by the clock, and Own without
 	// run delay and throttling: see [Usage.Own].
 	Begin, Duration, Own Spread
-	// CPU, RunDelay, OffCPU, Throttled and SyscallTime are parts of Duration.
+	// CPU, RunDelay, OffCPU, Throttled and SyscallTime are parts of Duration; each
+	// is of the runs in which it was measured.
 	CPU, RunDelay, OffCPU, Throttled, SyscallTime Spread
 	// Syscalls, MinorFaults and MajorFaults are medians over the runs.
 	Syscalls, MinorFaults, MajorFaults uint64
@@ -76,8 +77,7 @@ type Summary struct {
 	// RunDelayShare and ThrottledShare say of each run, in their order, which
 	// share of the time from exec to main.main (or, of an unfinished one, to its
 	// end) it was ready and not running, throttling not counted, and which it
-	// was throttled. Several CPUs may be throttled at once: the latter may be
-	// more than 1.
+	// was throttled.
 	RunDelayShare, ThrottledShare []float64
 	// Notes are sentences about what a reader must know: runs left out, runs of
 	// another program.
@@ -135,14 +135,14 @@ func usable(starts []*Start) (whole []*Start, unfinished, incomplete int) {
 	return whole, unfinished, incomplete
 }
 
-// leftOut says which runs of a side ("old ", "new " or "") do not count.
+// leftOut says which runs of a side ("old", "new" or none) do not count.
 func leftOut(side string, runs, unfinished, incomplete int) []string {
 	var notes []string
 	if unfinished > 0 {
-		notes = append(notes, fmt.Sprintf("%d of %d %sruns did not reach main.main, or were not seen from exec on: they are left out", unfinished, runs, side))
+		notes = append(notes, "left out: "+ofRuns(unfinished, runs, side)+", because main.main was not reached, or the way there not seen from exec on")
 	}
 	if incomplete > 0 {
-		notes = append(notes, fmt.Sprintf("records of %d of %d %sruns were lost: they are left out", incomplete, runs, side))
+		notes = append(notes, "left out: "+ofRuns(incomplete, runs, side)+", because records were lost")
 	}
 	return notes
 }

@@ -54,8 +54,8 @@ func TestSummarise(t *testing.T) {
 		t.Errorf("package a %+v", a)
 	}
 	want := []string{
-		"1 of 5 runs did not reach main.main, or were not seen from exec on: they are left out",
-		"records of 1 of 5 runs were lost: they are left out",
+		"left out: 1 of 5 runs, because main.main was not reached, or the way there not seen from exec on",
+		"left out: 1 of 5 runs, because records were lost",
 		`not all runs are alike: the arguments are "-v" of the first and "-q" of another`,
 	}
 	if !slices.Equal(got.Notes, want) {

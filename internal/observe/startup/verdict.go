@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -13,6 +14,9 @@ func (c *Comparison) judge(old, new *sideRuns) {
 	if len(old.whole) > 0 && new.failed() {
 		c.Verdict = VerdictWorse
 		c.Reason = fmt.Sprintf("all %d new runs failed before main.main", len(new.all))
+		if len(new.all) == 1 {
+			c.Reason = "the new run failed before main.main"
+		}
 		return
 	}
 	if reason := c.incomparable(); reason != "" {
@@ -23,12 +27,14 @@ func (c *Comparison) judge(old, new *sideRuns) {
 	few := min(c.Old.Runs, c.New.Runs) < minRuns
 	switch {
 	case len(slower) > 0:
-		c.Verdict, c.Reason = VerdictWorse, "slower: "+list(slower)
+		c.Verdict, c.Reason = VerdictWorse, list(slower)
+	case c.unclear != "":
+		c.Verdict, c.Reason = NoVerdict, c.unclear
 	case len(faster) > 0:
-		c.Verdict, c.Reason = VerdictBetter, "faster: "+list(faster)
+		c.Verdict, c.Reason = VerdictBetter, list(faster)
 	case few:
 		c.Verdict = NoVerdict
-		c.Reason = fmt.Sprintf("too few runs: %d old and %d new ones, and at least %d of each are needed for a difference like this", c.Old.Runs, c.New.Runs, minRuns)
+		c.Reason = fmt.Sprintf("too few runs: %d old and %d new, and at least %d of each are needed for a difference like this", c.Old.Runs, c.New.Runs, minRuns)
 	default:
 		c.Verdict, c.Reason = VerdictSame, "no difference is both large enough and beyond what runs differ by themselves"
 	}
@@ -44,7 +50,7 @@ func (c *Comparison) incomparable() string {
 			return fmt.Sprintf("no %s run reached main.main with nothing lost", side.name)
 		}
 		if float64(side.Throttled) > maxThrottledRuns*float64(side.Runs) {
-			return fmt.Sprintf("%d of %d %s runs were throttled by their CPU quota for more than %s of their time", side.Throttled, side.Runs, side.name, percent(maxThrottled))
+			return fmt.Sprintf("the CPU quota throttled %s for more than %s of the time up to main.main", ofRuns(side.Throttled, side.Runs, side.name), percent(maxThrottled))
 		}
 	}
 	if d := c.New.RunDelayShare - c.Old.RunDelayShare; max(d, -d) > maxDelayDiffers {
@@ -76,18 +82,52 @@ func (c *Comparison) changes() (slower, faster []Delta) {
 	return slower, faster
 }
 
-// list names the first few changes.
+// list says what the first few changes are.
 func list(deltas []Delta) string {
 	const most = 4
 	var texts []string
-	for _, d := range deltas[:min(len(deltas), most)] {
-		texts = append(texts, fmt.Sprintf("%s (%s to %s)", d.Name, short(d.Old.Median), short(d.New.Median)))
+	for i := range deltas[:min(len(deltas), most)] {
+		texts = append(texts, deltas[i].text())
 	}
-	text := strings.Join(texts, ", ")
 	if more := len(deltas) - most; more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
+		texts = append(texts, fmt.Sprintf("and %d more", more))
 	}
-	return text
+	return strings.Join(texts, ", ")
+}
+
+// text says what has changed. A package and a phase may have one name: main.
+func (d *Delta) text() string {
+	what := d.Name
+	switch {
+	case d.Package:
+		what = "the init of " + d.Name
+	case d.Name == FirstListen:
+		what = "exec to the first listen"
+	case d.Name == totalName:
+		what = "exec to main.main"
+	}
+	switch {
+	case d.Old.N == 0:
+		return fmt.Sprintf("%s takes %s, and was not there before", what, short(d.New.Median))
+	case d.New.N == 0:
+		return fmt.Sprintf("%s, which took %s, is gone", what, short(d.Old.Median))
+	}
+	return fmt.Sprintf("%s takes %s instead of %s", what, short(d.New.Median), short(d.Old.Median))
+}
+
+// ofRuns names n of all runs of a side ("old", "new" or, where there is one,
+// none).
+func ofRuns(n, all int, side string) string {
+	run := strings.TrimSpace(side + " run")
+	return fmt.Sprintf("%d of %s", n, counted(uint64(all), run, run+"s"))
+}
+
+// counted returns a number with the singular or the plural of what it counts.
+func counted(n uint64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.FormatUint(n, 10) + " " + many
 }
 
 // short renders a duration with about three digits.

@@ -25,6 +25,17 @@ type bpfCounters struct {
 	Padding     uint32
 }
 
+type bpfMomentRecord struct {
+	_      structs.HostLayout
+	Record bpfStartupRecord
+	Since  struct {
+		_         structs.HostLayout
+		Time      uint64
+		Throttled uint64
+		Counters  bpfCounters
+	}
+}
+
 type bpfOperandKind uint32
 
 const (
@@ -72,16 +83,19 @@ const (
 )
 
 type bpfStartupRecord struct {
-	_           structs.HostLayout
-	Time        uint64
-	Start       uint64
-	Code        uint64
-	Value       uint64
-	Throttled   uint64
+	_     structs.HostLayout
+	Time  uint64
+	Start uint64
+	Code  uint64
+	Value uint64
+	Quota struct {
+		_         structs.HostLayout
+		Throttled uint64
+		Throttles uint32
+		Share     uint32
+	}
 	Thread      bpfCounters
 	Process     bpfCounters
-	Throttles   uint32
-	Quota       uint32
 	Tgid        uint32
 	Tid         uint32
 	Layout      uint32
@@ -116,15 +130,18 @@ const (
 	bpfProgStartupSysExit   = "startup_sys_exit"
 	bpfVarGiveUp            = "give_up"
 	bpfVarJoined            = "joined"
+	bpfVarJoinedId          = "joined_id"
 	bpfVarLauncher          = "launcher"
 	bpfVarLost              = "lost"
 	bpfVarLostRecords       = "lost_records"
-	bpfVarObserver          = "observer"
+	bpfVarNamespaceDevice   = "namespace_device"
+	bpfVarNamespaceInode    = "namespace_inode"
 	bpfVarSlowSyscall       = "slow_syscall"
 	bpfVarStarts            = "starts"
 	bpfVarUntilListen       = "until_listen"
 	bpfVarUnusedCounters    = "unused_counters"
 	bpfVarUnusedKind        = "unused_kind"
+	bpfVarUnusedMoment      = "unused_moment"
 	bpfVarUnusedOperand     = "unused_operand"
 	bpfVarUnusedOperandKind = "unused_operand_kind"
 	bpfVarUnusedPoint       = "unused_point"
@@ -203,15 +220,18 @@ type bpfMapSpecs struct {
 type bpfVariableSpecs struct {
 	GiveUp            *ebpf.VariableSpec `ebpf:"give_up"`
 	Joined            *ebpf.VariableSpec `ebpf:"joined"`
+	JoinedId          *ebpf.VariableSpec `ebpf:"joined_id"`
 	Launcher          *ebpf.VariableSpec `ebpf:"launcher"`
 	Lost              *ebpf.VariableSpec `ebpf:"lost"`
 	LostRecords       *ebpf.VariableSpec `ebpf:"lost_records"`
-	Observer          *ebpf.VariableSpec `ebpf:"observer"`
+	NamespaceDevice   *ebpf.VariableSpec `ebpf:"namespace_device"`
+	NamespaceInode    *ebpf.VariableSpec `ebpf:"namespace_inode"`
 	SlowSyscall       *ebpf.VariableSpec `ebpf:"slow_syscall"`
 	Starts            *ebpf.VariableSpec `ebpf:"starts"`
 	UntilListen       *ebpf.VariableSpec `ebpf:"until_listen"`
 	UnusedCounters    *ebpf.VariableSpec `ebpf:"unused_counters"`
 	UnusedKind        *ebpf.VariableSpec `ebpf:"unused_kind"`
+	UnusedMoment      *ebpf.VariableSpec `ebpf:"unused_moment"`
 	UnusedOperand     *ebpf.VariableSpec `ebpf:"unused_operand"`
 	UnusedOperandKind *ebpf.VariableSpec `ebpf:"unused_operand_kind"`
 	UnusedPoint       *ebpf.VariableSpec `ebpf:"unused_point"`
@@ -265,15 +285,18 @@ func (m *bpfMaps) Close() error {
 type bpfVariables struct {
 	GiveUp            *ebpf.Variable `ebpf:"give_up"`
 	Joined            *ebpf.Variable `ebpf:"joined"`
+	JoinedId          *ebpf.Variable `ebpf:"joined_id"`
 	Launcher          *ebpf.Variable `ebpf:"launcher"`
 	Lost              *ebpf.Variable `ebpf:"lost"`
 	LostRecords       *ebpf.Variable `ebpf:"lost_records"`
-	Observer          *ebpf.Variable `ebpf:"observer"`
+	NamespaceDevice   *ebpf.Variable `ebpf:"namespace_device"`
+	NamespaceInode    *ebpf.Variable `ebpf:"namespace_inode"`
 	SlowSyscall       *ebpf.Variable `ebpf:"slow_syscall"`
 	Starts            *ebpf.Variable `ebpf:"starts"`
 	UntilListen       *ebpf.Variable `ebpf:"until_listen"`
 	UnusedCounters    *ebpf.Variable `ebpf:"unused_counters"`
 	UnusedKind        *ebpf.Variable `ebpf:"unused_kind"`
+	UnusedMoment      *ebpf.Variable `ebpf:"unused_moment"`
 	UnusedOperand     *ebpf.Variable `ebpf:"unused_operand"`
 	UnusedOperandKind *ebpf.Variable `ebpf:"unused_operand_kind"`
 	UnusedPoint       *ebpf.Variable `ebpf:"unused_point"`

@@ -10,53 +10,114 @@ import (
 	"strings"
 
 	"github.com/goshawk-io/goshawk/internal/model"
+	"github.com/goshawk-io/goshawk/internal/observe/startup"
 )
 
-// maxCalls bounds the system calls that are told of one interval.
-const maxCalls = 40
+// What is told of one interval: the longest of all system calls, of those that are
+// told however short they were more, and how many there were of each kind.
+const (
+	maxCalls = 40
+	maxTold  = 100
+	maxKinds = 256
+)
 
 // call is one system call.
 type call struct {
 	name, operand string
 	begin, took   uint64
 	result        int64
-	// told says that it is told however short it was: it is about the network, or
-	// about who looks up users and hosts.
-	told bool
+	// stands is for how many calls of its kind this one stands, 0 for itself.
+	stands int64
 }
 
-// calls are the system calls of an interval that are worth telling: those that
-// always are first, then the longest.
-type calls struct{ list []call }
+// callKind is what told calls are counted by.
+type callKind struct {
+	name, operand string
+	failure       int64 // a negative errno, 0 for none
+}
+
+func (c *call) kind() callKind {
+	return callKind{name: c.name, operand: c.operand, failure: min(c.result, 0)}
+}
+
+// told reports whether a call is told however short it was: it is about the
+// network, or about who looks up users and hosts.
+func (c *call) told() bool {
+	return c.name == "connect" || c.name == "listen" || c.name == "bind" || strings.Contains(c.operand, "nss")
+}
+
+// tally is what there was of a kind of calls.
+type tally struct {
+	first, last call
+	n           int64
+}
+
+// calls are the system calls of an interval that are worth telling.
+type calls struct {
+	told, others []call
+	tallies      map[callKind]*tally
+}
 
 func (c *calls) add(one call) {
-	c.list = append(c.list, one)
-	if len(c.list) >= 2*maxCalls {
-		c.cut()
+	if !one.told() {
+		c.others = longest(append(c.others, one), maxCalls, 2*maxCalls)
+		return
 	}
-}
-
-func (c *calls) cut() {
-	slices.SortStableFunc(c.list, func(a, b call) int {
-		if a.told != b.told {
-			if a.told {
-				return -1
-			}
-			return 1
+	c.told = longest(append(c.told, one), maxTold, 2*maxTold)
+	kind := one.kind()
+	t := c.tallies[kind]
+	if t == nil {
+		if len(c.tallies) >= maxKinds {
+			return
 		}
-		return cmp.Compare(b.took, a.took)
-	})
-	c.list = c.list[:min(len(c.list), maxCalls)]
+		if c.tallies == nil {
+			c.tallies = make(map[callKind]*tally)
+		}
+		t = &tally{first: one}
+		c.tallies[kind] = t
+	}
+	t.last = one
+	t.n++
 }
 
-// kept returns what is told, in order of time.
+// longest returns the longest n of a list, once that has as many as limit.
+func longest(list []call, n, limit int) []call {
+	if len(list) < limit {
+		return list
+	}
+	slices.SortStableFunc(list, func(a, b call) int { return cmp.Compare(b.took, a.took) })
+	return list[:min(len(list), n)]
+}
+
+// kept returns what is told, in order of time. The first and the last of each kind
+// are there; the first stands for those that are not.
 func (c *calls) kept() []call {
-	c.cut()
-	slices.SortFunc(c.list, func(a, b call) int { return cmp.Compare(a.begin, b.begin) })
-	return c.list
+	list := longest(c.told, maxTold, 0)
+	here := make(map[callKind]int64, len(c.tallies))
+	for _, one := range list {
+		here[one.kind()]++
+	}
+	for kind, t := range c.tallies {
+		for _, one := range []call{t.first, t.last} {
+			if here[kind] < t.n && !slices.Contains(list, one) {
+				list = append(list, one)
+				here[kind]++
+			}
+		}
+	}
+	for i := range list {
+		kind := list[i].kind()
+		if t := c.tallies[kind]; t != nil && list[i] == t.first && here[kind] < t.n {
+			list[i].stands = t.n - here[kind] + 1
+		}
+	}
+	list = append(list, longest(c.others, maxCalls, 0)...)
+	slices.SortStableFunc(list, func(a, b call) int { return cmp.Compare(a.begin, b.begin) })
+	return list
 }
 
-// syscall is a system call that has ended.
+// syscall is a system call that has ended. It belongs to what goes on then, even
+// if it began before; after the last phase to that one, if it began in it.
 func (d *decoder) syscall(s *start, r *bpfStartupRecord, operand string, emit func(*model.Event)) {
 	name := d.syscallName(r.Syscall)
 	switch {
@@ -67,10 +128,7 @@ func (d *decoder) syscall(s *start, r *bpfStartupRecord, operand string, emit fu
 			d.listen(s, r, operand, emit)
 		}
 	}
-	one := call{
-		name: name, operand: operand, begin: r.Time - r.SyscallTook, took: r.SyscallTook, result: int64(r.Value),
-		told: name == "connect" || name == "listen" || name == "bind" || strings.Contains(operand, "nss"),
-	}
+	one := call{name: name, operand: operand, begin: r.Time - r.SyscallTook, took: r.SyscallTook, result: int64(r.Value)}
 	within := &s.phase
 	if r.Tid == r.Tgid && s.part.name != "" {
 		within = &s.part
@@ -78,9 +136,28 @@ func (d *decoder) syscall(s *start, r *bpfStartupRecord, operand string, emit fu
 	if r.Tid == r.Tgid && s.pkg.name != "" {
 		within = &s.pkg
 	}
-	if within.name != "" && one.begin >= within.begin.Time {
+	switch {
+	case within.name != "":
 		within.calls.add(one)
+	case one.begin < s.ended.end:
+		d.tell(s, &one, s.ended.span, emit)
 	}
+}
+
+// tell emits a system call of the interval that has a span.
+func (d *decoder) tell(s *start, c *call, span model.SpanID, emit func(*model.Event)) {
+	e := d.new(s, startup.KindSyscall, c.name)
+	e.ParentSpanID = span
+	d.place(s, e, c.begin, c.begin+c.took)
+	e.SpanID = d.span()
+	if c.operand != "" {
+		e.Values[fieldOperand] = model.StringValue(c.operand)
+	}
+	e.Values[fieldResult] = model.IntValue(c.result)
+	if c.stands > 1 {
+		e.Values[fieldCallCount] = model.IntValue(c.stands)
+	}
+	d.send(s, e, emit)
 }
 
 // operandText returns what follows a record as text.

@@ -3,6 +3,7 @@ package startup
 import (
 	"errors"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,6 +59,7 @@ type start struct {
 	trace   model.TraceID
 	root    model.SpanID
 	exec    uint64 // boot clock
+	code    uint64 // where the program is loaded
 	last    bpfStartupRecord
 	// layout is the executable's, once a point was passed.
 	layout uint32
@@ -65,16 +67,25 @@ type start struct {
 	// phase, part and pkg are what goes on: a phase, the part of schedinit, the
 	// init of a package. Their names are empty for none.
 	phase, part, pkg interval
-	sawMain          bool
-	joined           bool // it has started before
-	inits            bool // of packages other than the runtime's own
-	sawPackage       bool
-	listens          bool
-	accepted         bpfStartupRecord
-	throttles        uint32
-	lost             uint64
-	bound            map[uint32]string // what sockets were bound to
-	held             []*model.Event
+	// ended is the last phase that has ended without another one after it.
+	ended       endedPhase
+	environment environment
+	sawMain     bool
+	joined      bool // it has started before
+	inits       bool // of packages other than the runtime's own
+	sawPackage  bool
+	listens     bool
+	throttles   uint32
+	lost        uint64
+	bound       map[uint32]string // what sockets were bound to
+	held        []*model.Event
+}
+
+// endedPhase is a phase that was emitted: system calls that began in it may end
+// later.
+type endedPhase struct {
+	span model.SpanID
+	end  uint64
 }
 
 // interval is a phase or an init that goes on.
@@ -93,7 +104,11 @@ func (d *decoder) Decode(record []byte, emit func(*model.Event)) error {
 	kind := bpfRecordKind(r.Kind)
 	switch kind {
 	case bpfRecordKindRECORD_EXEC:
-		d.begin(r, emit)
+		m, _, err := probe.View[bpfMomentRecord](record)
+		if err != nil {
+			return err
+		}
+		d.begin(m, emit)
 		return nil
 	case bpfRecordKindRECORD_JOINED:
 		d.join(r)
@@ -112,10 +127,13 @@ func (d *decoder) Decode(record []byte, emit func(*model.Event)) error {
 	case bpfRecordKindRECORD_LISTEN:
 		d.listen(s, r, operand, emit)
 	case bpfRecordKindRECORD_ACCEPT:
-		s.accepted = *r
 		d.instant(s, r, startup.FirstAccept, operand, emit)
 	case bpfRecordKindRECORD_RESPONSE:
-		d.respond(s, r, emit)
+		m, _, err := probe.View[bpfMomentRecord](record)
+		if err != nil {
+			return err
+		}
+		d.respond(s, m, emit)
 	case bpfRecordKindRECORD_EXIT:
 		d.end(s, r, startup.EndedExit, emit)
 	case bpfRecordKindRECORD_REPLACED:
@@ -126,18 +144,33 @@ func (d *decoder) Decode(record []byte, emit func(*model.Event)) error {
 }
 
 // begin begins a start.
-func (d *decoder) begin(r *bpfStartupRecord, emit func(*model.Event)) {
+func (d *decoder) begin(m *bpfMomentRecord, emit func(*model.Event)) {
+	r := &m.Record
 	s := d.add(r)
 	if s == nil {
 		return
 	}
-	if r.Value != 0 && r.Value < r.Time {
+	if !d.single {
+		// Who asks for one start knows with what he began it, and the program has
+		// the CPUs for itself.
+		s.environment = d.readEnvironment(s.process.ID)
+	}
+	if m.Since.Time != 0 && m.Since.Time < r.Time {
 		e := d.new(s, startup.KindPhase, startup.KernelExec)
-		d.place(s, e, r.Value, r.Time)
+		d.place(s, e, m.Since.Time, r.Time)
+		d.use(e, m.since(), r, false)
 		e.SpanID = d.span()
 		d.send(s, e, emit)
 	}
 	d.open(s, &s.phase, startup.KindPhase, startup.Loader, "", r)
+}
+
+// since returns a record of the moment at which something began.
+func (m *bpfMomentRecord) since() *bpfStartupRecord {
+	r := m.Record
+	r.Time, r.Quota.Throttled = m.Since.Time, m.Since.Throttled
+	r.Thread, r.Process = m.Since.Counters, m.Since.Counters
+	return &r
 }
 
 // join begins with a process that has started before: its zero is when it was
@@ -148,6 +181,7 @@ func (d *decoder) join(r *bpfStartupRecord) {
 		return
 	}
 	s.exec, s.sawMain, s.joined = r.Start, true, true
+	s.environment = d.readEnvironment(s.process.ID)
 }
 
 // add adds a start, nil when there are too many.
@@ -156,7 +190,7 @@ func (d *decoder) add(r *bpfStartupRecord) *start {
 		return nil
 	}
 	id := model.ProcessID{PID: int32(r.Tgid), Start: target.Ticks(r.Start)}
-	s := &start{exec: r.Time, last: *r, process: &model.Process{ID: id}, throttles: r.Throttles, lost: d.variable("lost_records"), bound: make(map[uint32]string)}
+	s := &start{exec: r.Time, code: r.Code, last: *r, process: &model.Process{ID: id}, throttles: r.Quota.Throttles, lost: r.Value, bound: make(map[uint32]string)}
 	if known, ok := d.host.Processes.GetID(id); ok {
 		s.process = known
 	}
@@ -187,18 +221,11 @@ func (d *decoder) close(s *start, i *interval, r *bpfStartupRecord, emit func(*m
 	if i.within != "" {
 		e.Values[fieldWithin] = model.StringValue(i.within)
 	}
-	d.use(e, &i.begin, r, i.name == startup.Main)
+	// The init of package main is of one thread, as all are.
+	d.use(e, &i.begin, r, i.kind == startup.KindPhase && i.name == startup.Main)
 	d.send(s, e, emit)
 	for _, c := range i.calls.kept() {
-		e := d.new(s, startup.KindSyscall, c.name)
-		e.ParentSpanID = i.span
-		d.place(s, e, c.begin, c.begin+c.took)
-		e.SpanID = d.span()
-		if c.operand != "" {
-			e.Values[fieldOperand] = model.StringValue(c.operand)
-		}
-		e.Values[fieldResult] = model.IntValue(c.result)
-		d.send(s, e, emit)
+		d.tell(s, &c, i.span, emit)
 	}
 	*i = interval{}
 }
@@ -208,6 +235,9 @@ func (d *decoder) close(s *start, i *interval, r *bpfStartupRecord, emit func(*m
 func (d *decoder) next(s *start, name string, r *bpfStartupRecord, emit func(*model.Event)) {
 	d.close(s, &s.pkg, r, emit)
 	d.close(s, &s.part, r, emit)
+	if s.phase.name != "" {
+		s.ended = endedPhase{span: s.phase.span, end: r.Time}
+	}
 	d.close(s, &s.phase, r, emit)
 	if name != "" {
 		d.open(s, &s.phase, startup.KindPhase, name, "", r)
@@ -218,6 +248,7 @@ func (d *decoder) next(s *start, name string, r *bpfStartupRecord, emit func(*mo
 func (d *decoder) instant(s *start, r *bpfStartupRecord, name, address string, emit func(*model.Event)) {
 	e := d.new(s, startup.KindPhase, name)
 	d.place(s, e, r.Time, r.Time)
+	d.use(e, r, r, false)
 	e.SpanID = d.span()
 	if address != "" {
 		e.Values[fieldAddress] = model.StringValue(address)
@@ -254,9 +285,21 @@ func (d *decoder) point(s *start, r *bpfStartupRecord, emit func(*model.Event)) 
 	case bpfPointPOINT_MAIN_MAIN:
 		s.sawMain = true
 		d.next(s, startup.Main, r, emit)
+		d.mark(s, r, startup.Main, emit)
 	default:
 		d.partOf(s, point, r, emit)
 	}
+}
+
+// mark passes an instant on to whoever asked for one start, and may wait for it.
+func (d *decoder) mark(s *start, r *bpfStartupRecord, name string, emit func(*model.Event)) {
+	if !d.single {
+		return
+	}
+	e := d.new(s, startup.KindMark, name)
+	d.place(s, e, r.Time, r.Time)
+	e.SpanID = d.span()
+	emit(e)
 }
 
 // partOf begins or ends a part of schedinit.
@@ -290,18 +333,18 @@ func (d *decoder) init(s *start, r *bpfStartupRecord, emit func(*model.Event)) {
 		d.open(s, &s.phase, startup.KindPhase, startup.PackageInits, "", r)
 	}
 	s.sawPackage = true
-	d.open(s, &s.pkg, startup.KindPackage, d.packageAt(r), "", r)
+	d.open(s, &s.pkg, startup.KindPackage, d.packageAt(s, r), "", r)
 }
 
 // packageAt returns the package that has the function whose address a record has.
-func (d *decoder) packageAt(r *bpfStartupRecord) string {
+func (d *decoder) packageAt(s *start, r *bpfStartupRecord) string {
 	const unknown = "(unknown)"
 	at, ok := d.host.Attached(r.Layout)
 	if !ok {
 		return unknown
 	}
 	b := at.Program.Binary()
-	d.frames = at.Program.AppendFrames(d.frames[:0], r.Value-b.LoadBias(r.Code), false)
+	d.frames = at.Program.AppendFrames(d.frames[:0], r.Value-b.LoadBias(s.code), false)
 	if len(d.frames) == 0 {
 		return unknown
 	}
@@ -327,10 +370,11 @@ func (d *decoder) listen(s *start, r *bpfStartupRecord, address string, emit fun
 	}
 }
 
-func (d *decoder) respond(s *start, r *bpfStartupRecord, emit func(*model.Event)) {
+func (d *decoder) respond(s *start, m *bpfMomentRecord, emit func(*model.Event)) {
+	since := m.since()
 	e := d.new(s, startup.KindPhase, startup.FirstResponse)
-	d.place(s, e, s.accepted.Time, r.Time)
-	d.use(e, &s.accepted, r, true)
+	d.place(s, e, since.Time, m.Record.Time)
+	d.use(e, since, &m.Record, true)
 	e.SpanID = d.span()
 	d.send(s, e, emit)
 }
@@ -355,13 +399,17 @@ func (d *decoder) end(s *start, r *bpfStartupRecord, ended startup.Ended, emit f
 		v[fieldExitCode] = model.IntValue(code)
 	}
 	d.describe(s, v)
+	if ended != startup.EndedExec {
+		// What it executed may have been there when the environment was read.
+		s.environment.describe(v)
+	}
 	v[fieldChildren], v[fieldThreads] = model.IntValue(int64(r.Children)), model.IntValue(int64(r.Threads))
 	if s.joined {
 		v[fieldChildren], v[fieldThreads] = model.Value{}, model.Value{}
 	}
-	v[fieldThrottles] = model.IntValue(int64(r.Throttles - s.throttles))
-	if r.Quota > 0 {
-		v[fieldQuota] = model.IntValue(int64(r.Quota))
+	v[fieldThrottles] = model.IntValue(int64(r.Quota.Throttles - s.throttles))
+	if r.Quota.Share > 0 {
+		v[fieldQuota] = model.IntValue(int64(r.Quota.Share))
 	}
 	if lost := d.variable("lost_records") - s.lost; lost > 0 {
 		v[fieldLost] = model.IntValue(int64(lost))
@@ -372,6 +420,9 @@ func (d *decoder) end(s *start, r *bpfStartupRecord, ended startup.Ended, emit f
 		return
 	}
 	root := e.Clone()
+	if !d.single {
+		root.Findings = startup.Judge(append(slices.Clone(s.held), root))
+	}
 	for _, part := range s.held {
 		part.Service, part.ContainerID, part.PodUID = root.Service, root.ContainerID, root.PodUID
 		emit(part)
@@ -470,7 +521,7 @@ func (d *decoder) use(e *model.Event, from, to *bpfStartupRecord, whole bool) {
 	}
 	v := e.Values
 	v[fieldCPU], v[fieldRunDelay], v[fieldOffCPU] = model.DurationValue(cpu), model.DurationValue(delay), model.DurationValue(off)
-	v[fieldThrottled] = model.DurationValue(time.Duration(to.Throttled - from.Throttled))
+	v[fieldThrottled] = model.DurationValue(time.Duration(to.Quota.Throttled - from.Quota.Throttled))
 	v[fieldMinorFaults], v[fieldMajorFaults] = model.IntValue(int64(b.MinorFaults-a.MinorFaults)), model.IntValue(int64(b.MajorFaults-a.MajorFaults))
 	if d.single {
 		v[fieldSyscalls], v[fieldSyscallTime] = model.IntValue(int64(b.Syscalls-a.Syscalls)), model.DurationValue(time.Duration(b.SyscallTime-a.SyscallTime))

@@ -15,6 +15,12 @@
 // schedinit until it returns. Up to main.main the program is one thread, whose
 // counters are taken; from there on those of the process.
 //
+// What a thread waited for before it is looked at, in the kernel's exec and in the
+// dynamic loader, follows from what the scheduler keeps of it. What decides how a
+// runtime behaves, GODEBUG, GOMAXPROCS and the CPUs that it may run on, is read from
+// the process itself, unless it was launched by whoever asks. That one is told at
+// once that main.main is entered, by an event that is no part of the start.
+//
 // System calls cost every process of the host something while they are traced:
 // they are points of detail, for one start that somebody asked for. Without
 // detail a start is over when the program listens.

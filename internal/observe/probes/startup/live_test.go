@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -37,6 +38,16 @@ type observer struct {
 
 	reader *startup.Reader
 	starts chan *startup.Start
+	// marks are the instants that are passed on at once; calls is for who has
+	// stopped the probe.
+	marks chan string
+	calls []toldCall
+}
+
+// toldCall is an event of a system call.
+type toldCall struct {
+	name, operand string
+	stands        int64
 }
 
 func newIDs() (trace model.TraceID, span model.SpanID) {
@@ -77,7 +88,7 @@ func observeWith(t *testing.T, options probe.Options, paths ...string) *observer
 		Symbols: symbol.NewCache(symbol.Options{}),
 	}
 	options.Targets = func(*model.Process) bool { return false }
-	o := &observer{t: t, reader: startup.NewReader(), starts: make(chan *startup.Start, 100)}
+	o := &observer{t: t, reader: startup.NewReader(), starts: make(chan *startup.Start, 100), marks: make(chan string, 100)}
 	spec := Spec()
 	spec.NewDecoder = func(host probe.Host) probe.Decoder {
 		o.object = host.Object
@@ -100,6 +111,13 @@ func observeWith(t *testing.T, options probe.Options, paths ...string) *observer
 	done := make(chan error, 1)
 	go func() {
 		done <- p.Run(ctx, nil, func(e *model.Event) {
+			switch e.Get(startup.KeyKind).Str() {
+			case startup.KindMark:
+				o.marks <- e.Get(startup.KeyName).Str()
+			case startup.KindSyscall:
+				stands := max(e.Get(startup.KeyCallCount).Int(), 1)
+				o.calls = append(o.calls, toldCall{strings.Clone(e.Get(startup.KeyName).Str()), strings.Clone(e.Get(startup.KeyOperand).Str()), stands})
+			}
 			if s := o.reader.Add(e); s != nil {
 				o.starts <- s
 			}

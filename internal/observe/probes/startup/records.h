@@ -27,8 +27,9 @@ enum point {
 };
 
 enum record_kind {
-	/* The kernel has executed the program; value is when it began to, 0 when
-	 * that is not known. */
+	/* The kernel has executed the program; value is how many records were lost
+	 * by then, of all processes. A moment follows: when it began to, at time 0
+	 * when that is not known. */
 	RECORD_EXEC = 1,
 	/* A point was passed; value is the first function of a package's init. */
 	RECORD_POINT = 2,
@@ -38,13 +39,15 @@ enum record_kind {
 	RECORD_LISTEN = 4,
 	/* A connection was accepted. */
 	RECORD_ACCEPT = 5,
-	/* Something was written to the first connection that was accepted. */
+	/* The first bytes were written to a connection that was accepted; a moment
+	 * follows: when that was. */
 	RECORD_RESPONSE = 6,
 	/* The process has ended; value is its exit code as wait gives it. */
 	RECORD_EXIT = 7,
 	/* It has executed another program. */
 	RECORD_REPLACED = 8,
-	/* The process was there before, and is observed from now on. */
+	/* The process was there before, and is observed from now on; value is as in
+	 * RECORD_EXEC. */
 	RECORD_JOINED = 9,
 };
 
@@ -53,7 +56,9 @@ enum record_kind {
 struct counters {
 	u64 cpu; /* ns on a CPU */
 	u64 run_delay; /* ns ready to run */
-	u64 off; /* ns not on a CPU, run_delay included; of a thread alone */
+	/* ns not on a CPU, run_delay included; of a thread alone. It does not begin
+	 * at 0. */
+	u64 off;
 	u64 syscall_time;
 	u32 syscalls;
 	u32 minor_faults;
@@ -61,16 +66,32 @@ struct counters {
 	u32 padding;
 };
 
+/* quota is how much CPU the control group of a thread and those above it let it
+ * use, and how often they held it up. */
+struct quota {
+	u64 throttled; /* ns */
+	u32 throttles;
+	u32 share; /* thousandths of a CPU, 0 for all */
+};
+
+/* moment is how far the counters were before: of the thread in a RECORD_EXEC, of
+ * the process in a RECORD_RESPONSE. */
+struct moment {
+	u64 time;
+	u64 throttled;
+	struct counters counters;
+};
+
 struct startup_record {
 	u64 time; /* boot clock, ns */
-	u64 start; /* of the process, as the kernel names it */
-	u64 code; /* where the program is loaded */
+	/* When the kernel says that the process began, and where its program is
+	 * loaded: of a RECORD_EXEC and RECORD_JOINED alone. */
+	u64 start;
+	u64 code;
 	u64 value;
-	u64 throttled; /* ns, of the control group and those above it */
+	struct quota quota;
 	struct counters thread;
 	struct counters process;
-	u32 throttles;
-	u32 quota; /* thousandths of a CPU, 0 for none */
 	u32 tgid;
 	u32 tid;
 	u32 layout; /* the executable */
@@ -89,6 +110,12 @@ enum operand_kind {
 	OPERAND_NONE = 0,
 	OPERAND_PATH = 1, /* a text that ends with a NUL */
 	OPERAND_ADDRESS = 2, /* a sockaddr */
+};
+
+/* moment_record says also where something began. */
+struct moment_record {
+	struct startup_record record;
+	struct moment since;
 };
 
 /* operand_record says also what a system call was about. */

@@ -21,6 +21,7 @@ const (
 	fieldMajorFaults
 	fieldOperand
 	fieldResult
+	fieldCallCount
 	fieldAddress
 	fieldExe
 	fieldArgs
@@ -70,7 +71,7 @@ func fields() []model.Field {
 		return model.Field{Key: key, Kind: model.KindString, Summary: summary}
 	}
 	f := make([]model.Field, fieldCount)
-	f[fieldKind] = model.Field{Key: startup.KeyKind, Kind: model.KindString, Column: "KIND", Width: 8, Summary: "start, phase, package or syscall."}
+	f[fieldKind] = model.Field{Key: startup.KeyKind, Kind: model.KindString, Column: "KIND", Width: 8, Summary: "start, phase, package or syscall; mark for an instant that is no part of the start."}
 	f[fieldName] = model.Field{Key: startup.KeyName, Kind: model.KindString, Column: "NAME", Summary: "The executable's base name, the phase, the package or the system call."}
 	f[fieldWithin] = text(startup.KeyWithin, "Phase that a phase is a part of.")
 	f[fieldBegin] = duration(startup.KeyBegin, "When it began, after the kernel had executed the program.")
@@ -84,6 +85,7 @@ func fields() []model.Field {
 	f[fieldMajorFaults] = count(startup.KeyMajorFaults, "{fault}", "Page faults with I/O.")
 	f[fieldOperand] = text(startup.KeyOperand, "Path or address that a system call was about.")
 	f[fieldResult] = count(startup.KeyResult, "", "What a system call returned: a negative errno when it failed.")
+	f[fieldCallCount] = count(startup.KeyCallCount, "{syscall}", "How many system calls the event stands for, that had the same name, operand and error; unset for one.")
 	f[fieldAddress] = text(startup.KeyAddress, "Address that the program listens on, or that was the first to connect.")
 	f[fieldExe] = text(startup.KeyExe, "Path of the executable.")
 	f[fieldArgs] = model.Field{Key: startup.KeyArgs, Kind: model.KindStrings, Summary: "Arguments of the program."}

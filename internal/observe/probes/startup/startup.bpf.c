@@ -17,10 +17,13 @@
 #include "../../bpf/goabi.h"
 
 #include "records.h"
+#include "state.h"
+#include "measure.h"
 #include "syscalls.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+#define CLOSE_RANGE_CLOEXEC 4
 #define AF_INET 2
 #define AF_INET6 10
 #define STATE_LISTEN 10
@@ -28,185 +31,32 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define UNIX_BYTES 110
 #define INET_BYTES 28
 
-/* THROTTLE_LEVELS is how many control groups, one above the other, are asked
- * whether they are throttled. */
-#define THROTTLE_LEVELS 8
-
-/* launcher is the process whose children alone are observed, 0 for all. */
-u64 launcher = 0;
-/* joined is a process that is observed although it has started before, 0 for
- * none. */
-u64 joined = 0;
-/* until_listen ends a start when the program listens. */
-u64 until_listen = 1;
-/* slow_syscall is how many ns a system call must take to be named. */
-u64 slow_syscall = 20000;
-/* give_up is after how many ns a start is looked at no more that does not end,
- * where nobody asked for that one: giveUpAfter of decode.go. */
-u64 give_up = 60000000000ULL;
-
-/* starts counts the starts that go on: most of the time there is none, and
- * nothing is looked up. */
-u64 starts = 0;
-
-const volatile u32 observer = 0;
-
-/* executed is a process that was executed, for which no point was passed yet. */
-struct executed {
-	u64 time;
-	u64 began;
-	u64 run_delay;
-	u32 minor_faults, major_faults;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
-	__type(key, u32);
-	__type(value, struct executed);
-} executions SEC(".maps");
-
-/* launched holds the children of the launcher, and when each began to execute. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 1024);
-	__type(key, u32);
-	__type(value, u64);
-} launched SEC(".maps");
-
-/* process is one whose start goes on. */
-struct process {
-	struct counters sum; /* of its threads, as of when each last left a CPU */
-	u64 began;
-	u32 children;
-	u32 threads;
-	u8 accepted;
-	u8 responded;
-	u8 padding[6];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1024);
-	__type(key, u32);
-	__type(value, struct process);
-} processes SEC(".maps");
-
-/* thread is one of such a process. */
-struct thread {
-	struct counters sum;
-	u64 on_since, off_since;
-	u64 run_delay; /* that the process has counted */
-	u64 syscall_began;
-	u64 syscall_delay; /* run delay when it began */
-	u64 arg0, arg1;
-	u32 minor_faults, major_faults; /* that the process has counted */
-	u32 syscall;
-	u32 padding;
-};
-
-/* Threads outlive the start of their process, and nobody takes them out then. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 8192);
-	__type(key, u32);
-	__type(value, struct thread);
-} threads SEC(".maps");
-
-/* connection is a descriptor that a process accepted. */
-struct connection {
+struct bpf_pidns_info {
+	u32 pid;
 	u32 tgid;
-	u32 fd;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
-	__type(key, struct connection);
-	__type(value, u8);
-} accepted SEC(".maps");
-
-static __always_inline u32 tgid(void)
+/* is_called reports whether the current process has that id in the namespace of
+ * whoever asked for it. */
+static __always_inline bool is_called(u64 number)
 {
-	return bpf_get_current_pid_tgid() >> 32;
+	struct bpf_pidns_info info = {};
+
+	if (!namespace_inode)
+		return tgid() == number;
+	return bpf_get_ns_current_pid_tgid(namespace_device, namespace_inode, &info, sizeof(info)) == 0 && info.tgid == number;
 }
 
-/* own_process returns the process of the current thread if its start goes on. */
-static __always_inline struct process *own_process(u32 id)
+/* is_joined reports whether the current process is the one that is joined. It is
+ * asked at each system call of the host. */
+static __always_inline bool is_joined(u32 id)
 {
-	return starts ? bpf_map_lookup_elem(&processes, &id) : 0;
-}
-
-static __always_inline struct thread *own_thread(void)
-{
-	u32 id = bpf_get_current_pid_tgid();
-
-	return bpf_map_lookup_elem(&threads, &id);
-}
-
-/* read_quota tells how often and how long the control groups of the current task
- * were throttled, and how much CPU they may use. It is a function of its own for
- * the verifier, which would else go through it for each record. */
-__attribute__((noinline)) int read_quota(struct startup_record *e)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct task_group *group = 0;
-	u64 period, quota, share;
-
-	if (!e || !bpf_core_field_exists(task->sched_task_group) || !bpf_core_field_exists(group->cfs_bandwidth))
-		return 0;
-	group = BPF_CORE_READ(task, sched_task_group);
-	for (int i = 0; i < THROTTLE_LEVELS && group; i++) {
-		e->throttled += BPF_CORE_READ(group, cfs_bandwidth.throttled_time);
-		e->throttles += BPF_CORE_READ(group, cfs_bandwidth.nr_throttled);
-		quota = BPF_CORE_READ(group, cfs_bandwidth.quota);
-		period = BPF_CORE_READ(group, cfs_bandwidth.period);
-		/* No quota is the largest number that there is. */
-		if (quota && quota < 1ULL << 60 && period) {
-			share = quota * 1000 / period;
-			if (!e->quota || share < e->quota)
-				e->quota = share;
-		}
-		group = BPF_CORE_READ(group, parent);
-	}
-	return 0;
-}
-
-/* fill says who and when, and how far the counters are of the current thread and
- * its process. */
-static __always_inline void fill(struct startup_record *e, u8 kind, u32 id, struct process *p, struct thread *t)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	u64 now = bpf_ktime_get_boot_ns(), ran = 0;
-
-	__builtin_memset(e, 0, sizeof(*e));
-	e->time = now;
-	e->kind = kind;
-	e->start = BPF_CORE_READ(task, group_leader, start_boottime);
-	e->code = BPF_CORE_READ(task, mm, start_code);
-	e->tgid = id;
-	e->tid = bpf_get_current_pid_tgid();
-	read_quota(e);
-	e->thread.run_delay = task->sched_info.run_delay;
-	e->thread.minor_faults = task->min_flt;
-	e->thread.major_faults = task->maj_flt;
-	if (p) {
-		e->process = p->sum;
-		e->children = p->children;
-		e->threads = p->threads;
-	}
-	if (!t)
-		return;
-	if (t->on_since)
-		ran = now - t->on_since;
-	e->thread.cpu = t->sum.cpu + ran;
-	e->thread.off = t->sum.off;
-	e->thread.syscall_time = t->sum.syscall_time;
-	e->thread.syscalls = t->sum.syscalls;
-	e->process.cpu += ran;
-	e->process.run_delay += e->thread.run_delay - t->run_delay;
-	e->process.minor_faults += e->thread.minor_faults - t->minor_faults;
-	e->process.major_faults += e->thread.major_faults - t->major_faults;
+	if (joined_id || !joined)
+		return joined && id == joined_id;
+	if (!is_called(joined))
+		return false;
+	joined_id = id;
+	return true;
 }
 
 static __always_inline struct startup_record *reserve(void)
@@ -235,14 +85,16 @@ static __always_inline void begin_thread(struct task_struct *task, u64 on_since,
 	bpf_map_update_elem(&threads, &id, &t, BPF_ANY);
 }
 
-/* begin begins the start of the current process, which executed x. */
-static __always_inline struct process *begin(u32 id, struct executed *x, u8 kind)
+/* begin begins the start of the current process, which executed x and had begun
+ * to do so at since, if that is not 0. */
+static __always_inline struct process *begin(u32 id, struct executed *x, struct moment *since, u8 kind)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
+	u64 now = bpf_ktime_get_boot_ns(), off = off_clock(task);
+	u64 ran = now - x->time - (off - x->off);
 	struct process fresh = {.began = x->time}, *p;
-	struct startup_record *e;
+	struct moment_record *e;
 	struct thread *t;
-	u64 waited;
 
 	if (bpf_map_update_elem(&processes, &id, &fresh, BPF_NOEXIST) != 0) {
 		__sync_fetch_and_add(&lost, 1);
@@ -250,28 +102,39 @@ static __always_inline struct process *begin(u32 id, struct executed *x, u8 kind
 	}
 	__sync_fetch_and_add(&starts, 1);
 	p = bpf_map_lookup_elem(&processes, &id);
-	/* What it waited for since is not known but for the run queue. */
-	waited = task->sched_info.run_delay - x->run_delay;
-	begin_thread(task, x->time + waited, 0);
+	begin_thread(task, now, 0);
 	t = own_thread();
 	if (!p || !t)
 		return 0;
-	t->sum.off = waited;
+	t->sum.off = off;
 	t->run_delay = x->run_delay;
 	t->minor_faults = x->minor_faults;
 	t->major_faults = x->major_faults;
-	e = reserve();
-	if (!e)
+	/* What two clocks tell may differ by more than they tell. */
+	if (ran <= now - x->time)
+		p->sum.cpu = t->sum.cpu = ran;
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	if (!e) {
+		__sync_fetch_and_add(&lost_records, 1);
+		__sync_fetch_and_add(&lost, 1);
 		return p;
-	fill(e, kind, id, p, t);
-	e->time = x->time;
-	e->value = x->began;
+	}
+	fill(&e->record, kind, id, p, t);
+	e->record.time = x->time;
+	e->record.value = lost_records;
+	e->record.start = BPF_CORE_READ(task, group_leader, start_boottime);
+	e->record.code = BPF_CORE_READ(task, mm, start_code);
 	/* The counters are those of when it was executed. */
-	e->thread.cpu = e->thread.off = e->process.cpu = e->process.run_delay = 0;
-	e->process.minor_faults = e->process.major_faults = 0;
-	e->thread.run_delay = x->run_delay;
-	e->thread.minor_faults = x->minor_faults;
-	e->thread.major_faults = x->major_faults;
+	__builtin_memset(&e->record.process, 0, sizeof(e->record.process));
+	e->record.thread.cpu = 0;
+	e->record.thread.off = x->off;
+	e->record.thread.run_delay = x->run_delay;
+	e->record.thread.minor_faults = x->minor_faults;
+	e->record.thread.major_faults = x->major_faults;
+	if (since)
+		e->since = *since;
+	else
+		__builtin_memset(&e->since, 0, sizeof(e->since));
 	bpf_ringbuf_submit(e, ring_flags());
 	return p;
 }
@@ -307,10 +170,10 @@ int startup_point(struct pt_regs *ctx)
 	struct executed *x;
 	u64 value = 0;
 
-	if (!p && point == POINT_ENTRY && !launcher && id != observer) {
+	if (!p && point == POINT_ENTRY && !launcher) {
 		x = bpf_map_lookup_elem(&executions, &id);
 		if (x)
-			p = begin(id, x, RECORD_EXEC);
+			p = begin(id, x, 0, RECORD_EXEC);
 	}
 	if (!p)
 		return 0;
@@ -339,9 +202,10 @@ int BPF_PROG(startup_exec, struct task_struct *task, int old_pid, struct linux_b
 	u32 id = task->tgid;
 	struct process *p = own_process(id);
 	struct process *parent = own_process(BPF_CORE_READ(task, real_parent, tgid));
-	u64 *began = 0;
+	struct moment *began;
 	struct executed x = {
 		.time = bpf_ktime_get_boot_ns(),
+		.off = off_clock(task),
 		.run_delay = task->sched_info.run_delay,
 		.minor_faults = task->min_flt,
 		.major_faults = task->maj_flt,
@@ -355,10 +219,8 @@ int BPF_PROG(startup_exec, struct task_struct *task, int old_pid, struct linux_b
 	}
 	if (launcher) {
 		began = bpf_map_lookup_elem(&launched, &id);
-		if (!began)
-			return 0;
-		x.began = *began;
-		begin(id, &x, RECORD_EXEC);
+		if (began)
+			begin(id, &x, began, RECORD_EXEC);
 		return 0;
 	}
 	bpf_map_update_elem(&executions, &id, &x, BPF_ANY);
@@ -370,9 +232,9 @@ int BPF_PROG(startup_fork, struct task_struct *parent, struct task_struct *child
 {
 	u32 id = parent->tgid, new = child->tgid;
 	struct process *p = own_process(id);
-	u64 none = 0;
+	struct moment none = {};
 
-	if (launcher && id == launcher && new != id)
+	if (launcher && new != id && is_called(launcher))
 		bpf_map_update_elem(&launched, &new, &none, BPF_ANY);
 	if (!p)
 		return 0;
@@ -497,23 +359,74 @@ int BPF_PROG(startup_listen, struct sock *sk, int before, int after)
 	return 0;
 }
 
+/* note_execve notes when a child of the launcher begins to execute a program. */
+static __always_inline void note_execve(u32 id)
+{
+	struct moment *began = bpf_map_lookup_elem(&launched, &id);
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct quota q = {};
+
+	if (!began)
+		return;
+	read_quota(&q);
+	began->throttled = q.throttled;
+	began->counters.off = off_clock(task);
+	began->counters.run_delay = task->sched_info.run_delay;
+	began->counters.minor_faults = task->min_flt;
+	began->counters.major_faults = task->maj_flt;
+	began->time = bpf_ktime_get_boot_ns();
+}
+
+/* is_close reports whether a system call closes descriptors. */
+static __always_inline bool is_close(long number)
+{
+	return number == SYS_close || number == SYS_close_range || number == SYS_dup2 || number == SYS_dup3;
+}
+
+/* note_close forgets connections before they are closed: their descriptors are
+ * free again then. */
+static __always_inline void note_close(u32 id, struct process *p, long number, struct pt_regs *regs)
+{
+	struct connection c = {.tgid = id, .fd = SYSCALL_ARG0(regs)};
+	u32 last = SYSCALL_ARG1(regs);
+
+	if (!p->accepted || p->responded)
+		return;
+	if (number == SYS_close_range) {
+		if (SYSCALL_ARG2(regs) & CLOSE_RANGE_CLOEXEC)
+			return;
+		if (!p->closed_at || c.fd < p->closed_from)
+			p->closed_from = c.fd;
+		if (!p->closed_at || last > p->closed_to)
+			p->closed_to = last;
+		p->closed_at = bpf_ktime_get_boot_ns();
+		return;
+	}
+	if (number != SYS_close) {
+		if (c.fd == last)
+			return;
+		c.fd = last;
+	}
+	bpf_map_delete_elem(&accepted, &c);
+}
+
 SEC("tp_btf/sys_enter")
 int BPF_PROG(startup_sys_enter, struct pt_regs *regs, long number)
 {
 	u32 id = tgid();
+	struct process *p;
 	struct thread *t;
-	u64 *began;
 
-	if (launcher && number == SYS_execve) {
-		began = bpf_map_lookup_elem(&launched, &id);
-		if (began)
-			*began = bpf_ktime_get_boot_ns();
-	}
-	if (!own_process(id))
-		return 0;
-	t = own_thread();
+	if (launcher && number == SYS_execve)
+		note_execve(id);
+	t = starts ? own_thread() : 0;
 	if (!t)
 		return 0;
+	if (is_close(number)) {
+		p = own_process(id);
+		if (p)
+			note_close(id, p, number, regs);
+	}
 	t->syscall_began = bpf_ktime_get_boot_ns();
 	t->syscall_delay = bpf_get_current_task_btf()->sched_info.run_delay;
 	t->syscall = number;
@@ -567,15 +480,16 @@ static __always_inline bool is_named(u32 number)
 	       number == SYS_bind || number == SYS_listen;
 }
 
-/* tell_syscall sends a record of the system call that has just ended. */
-static __always_inline void tell_syscall(u8 kind, u32 id, struct process *p, struct thread *t, long result, u64 took)
+/* tell_syscall sends a record of the system call that has just ended, and returns
+ * its time, 0 if it is lost. */
+static __always_inline u64 tell_syscall(u8 kind, u32 id, struct process *p, struct thread *t, long result, u64 took)
 {
 	struct operand_record *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
-	u64 at = 0;
+	u64 at = 0, time;
 
 	if (!e) {
 		__sync_fetch_and_add(&lost_records, 1);
-		return;
+		return 0;
 	}
 	fill(&e->record, kind, id, p, t);
 	__builtin_memset(e->operand, 0, sizeof(e->operand));
@@ -589,7 +503,37 @@ static __always_inline void tell_syscall(u8 kind, u32 id, struct process *p, str
 	else if (e->record.operand_kind == OPERAND_ADDRESS)
 		if (bpf_probe_read_user(e->operand, UNIX_BYTES, (void *)at) != 0)
 			bpf_probe_read_user(e->operand, INET_BYTES, (void *)at);
+	time = e->record.time;
 	bpf_ringbuf_submit(e, ring_flags());
+	return time;
+}
+
+/* tell_response sends a record of the first bytes that were sent to a connection. */
+static __always_inline void tell_response(u32 id, struct process *p, struct thread *t, struct moment *since)
+{
+	struct moment_record *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+
+	if (!e) {
+		__sync_fetch_and_add(&lost_records, 1);
+		return;
+	}
+	fill(&e->record, RECORD_RESPONSE, id, p, t);
+	e->since = *since;
+	bpf_ringbuf_submit(e, ring_flags());
+}
+
+/* open_connection returns when a connection was accepted that is still open, 0
+ * for what is none. */
+static __always_inline struct moment *open_connection(struct process *p, struct connection *c)
+{
+	struct moment *since = bpf_map_lookup_elem(&accepted, c);
+
+	/* What another process with the same id had is of before this one's time. */
+	if (!since || since->time < p->began)
+		return 0;
+	if (since->time < p->closed_at && c->fd >= p->closed_from && c->fd <= p->closed_to)
+		return 0;
+	return since;
 }
 
 /* note_connection notices the first connection that is accepted, and the first
@@ -597,19 +541,28 @@ static __always_inline void tell_syscall(u8 kind, u32 id, struct process *p, str
 static __always_inline void note_connection(u32 id, struct process *p, struct thread *t, long result, u64 took)
 {
 	struct connection c = {.tgid = id, .fd = t->arg0};
-	u8 one = 1;
+	struct moment now = {}, *since;
+	struct quota q = {};
 
 	if (p->responded)
 		return;
 	if ((t->syscall == SYS_accept || t->syscall == SYS_accept4) && result >= 0) {
-		c.fd = result;
-		bpf_map_update_elem(&accepted, &c, &one, BPF_ANY);
 		if (!p->accepted)
-			tell_syscall(RECORD_ACCEPT, id, p, t, result, took);
+			now.time = tell_syscall(RECORD_ACCEPT, id, p, t, result, took);
 		p->accepted = 1;
-	} else if (p->accepted && result > 0 && is_write(t->syscall) && bpf_map_lookup_elem(&accepted, &c)) {
+		c.fd = result;
+		read_quota(&q);
+		now.throttled = q.throttled;
+		if (!now.time)
+			now.time = bpf_ktime_get_boot_ns();
+		count_process(&now.counters, p, t, bpf_get_current_task_btf(), now.time);
+		bpf_map_update_elem(&accepted, &c, &now, BPF_ANY);
+	} else if (p->accepted && result > 0 && is_write(t->syscall)) {
+		since = open_connection(p, &c);
+		if (!since)
+			return;
 		p->responded = 1;
-		tell_syscall(RECORD_RESPONSE, id, p, t, result, took);
+		tell_response(id, p, t, since);
 	}
 }
 
@@ -620,13 +573,14 @@ static __always_inline struct process *join(u32 id, struct process *p)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct executed x = {
 		.time = bpf_ktime_get_boot_ns(),
+		.off = off_clock(task),
 		.run_delay = task->sched_info.run_delay,
 		.minor_faults = task->min_flt,
 		.major_faults = task->maj_flt,
 	};
 
 	if (!p)
-		return begin(id, &x, RECORD_JOINED);
+		return begin(id, &x, 0, RECORD_JOINED);
 	if (!own_thread())
 		begin_thread(task, x.time, 0);
 	return p;
@@ -640,7 +594,7 @@ int BPF_PROG(startup_sys_exit, struct pt_regs *regs, long result)
 	struct thread *t;
 	u64 took, delay;
 
-	if (joined && id == joined)
+	if (is_joined(id))
 		p = join(id, p);
 	if (!p)
 		return 0;
@@ -664,6 +618,7 @@ int BPF_PROG(startup_sys_exit, struct pt_regs *regs, long result)
 
 /* The types that user space reads, for bpf2go. */
 struct startup_record *unused_record __attribute__((unused));
+struct moment_record *unused_moment __attribute__((unused));
 struct operand_record *unused_operand __attribute__((unused));
 struct counters *unused_counters __attribute__((unused));
 enum point unused_point __attribute__((unused));

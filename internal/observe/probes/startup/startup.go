@@ -1,6 +1,8 @@
 package startup
 
 import (
+	"golang.org/x/sys/unix"
+
 	"github.com/goshawk-io/goshawk/internal/observe/probe"
 	"github.com/goshawk-io/goshawk/internal/platform"
 )
@@ -68,11 +70,20 @@ func points() []probe.FunctionPoint {
 	return list
 }
 
-// tune translates settings for the programs.
+// tune translates settings for the programs. The processes that they name are of
+// this process's PID namespace, which need not be that of the kernel.
 func tune(s probe.Settings) map[string]uint64 {
-	variables := map[string]uint64{"launcher": uint64(s.Launcher), "joined": uint64(s.Joined), "until_listen": 1}
-	if s.Launcher != 0 || s.Joined != 0 {
-		variables["until_listen"] = 0
+	variables := map[string]uint64{"launcher": uint64(s.Launcher), "joined": uint64(s.Joined), "joined_id": 0, "until_listen": 1}
+	if s.Launcher == 0 && s.Joined == 0 {
+		return variables
+	}
+	variables["until_listen"] = 0
+	var stat unix.Stat_t
+	if err := unix.Stat("/proc/self/ns/pid", &stat); err == nil {
+		// The kernel's own form of a device number.
+		const minorBits = 20
+		variables["namespace_device"] = uint64(unix.Major(stat.Dev))<<minorBits | uint64(unix.Minor(stat.Dev))
+		variables["namespace_inode"] = stat.Ino
 	}
 	return variables
 }

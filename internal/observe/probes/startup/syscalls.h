@@ -22,6 +22,10 @@
 #define SYS_execve 59
 #define SYS_write 1
 #define SYS_writev 20
+#define SYS_close 3
+#define SYS_close_range 436
+#define SYS_dup2 33
+#define SYS_dup3 292
 #define SYS_sendto 44
 #define SYS_sendmsg 46
 #define SYS_sendfile 40
@@ -33,6 +37,7 @@
 #define SYS_epoll_pwait 281
 #define SYSCALL_ARG0(regs) (regs)->di
 #define SYSCALL_ARG1(regs) (regs)->si
+#define SYSCALL_ARG2(regs) (regs)->dx
 #elif defined(__TARGET_ARCH_arm64)
 #define SYS_open NO_SYSCALL
 #define SYS_openat 56
@@ -48,6 +53,10 @@
 #define SYS_execve 221
 #define SYS_write 64
 #define SYS_writev 66
+#define SYS_close 57
+#define SYS_close_range 436
+#define SYS_dup2 (NO_SYSCALL - 3)
+#define SYS_dup3 24
 #define SYS_sendto 206
 #define SYS_sendmsg 211
 #define SYS_sendfile 71
@@ -59,4 +68,5 @@
 #define SYS_epoll_pwait 22
 #define SYSCALL_ARG0(regs) (regs)->regs[0]
 #define SYSCALL_ARG1(regs) (regs)->regs[1]
+#define SYSCALL_ARG2(regs) (regs)->regs[2]
 #endif
