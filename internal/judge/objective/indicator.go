@@ -1,6 +1,9 @@
 package objective
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Signal is a kind of event that an indicator counts. Each is a probe of its name.
 type Signal string
@@ -43,6 +46,15 @@ type Query struct {
 	Server           string
 	Good, Bad, Total string
 	Ratio            string
+	// By are labels that the expressions keep: each set of their values has a
+	// budget of its own (Pyrra's grouping).
+	By []string
+}
+
+// Windowed reports whether an expression says itself what it counts over a window:
+// whether it contains {{.window}}.
+func Windowed(expression string) bool {
+	return strings.Contains(strings.ReplaceAll(expression, " ", ""), "{{.window}}")
 }
 
 // Selector chooses events: those of which each attribute matches. The zero value

@@ -39,6 +39,9 @@ type SLO struct {
 	Exclusions []Exclusion
 	// Origin is where the objective was read.
 	Origin Origin
+	// Extra is what the file says and nothing here holds, as JSON by the path in
+	// the file's own words, such as "slo_plugins". It changes no verdict.
+	Extra map[string]string
 	// Proposal marks one that nobody has accepted yet: it is shown and judged,
 	// and alerts nobody.
 	Proposal bool
@@ -55,8 +58,12 @@ type Slice struct {
 // Alert is a burn-rate alert, and what is said with it.
 type Alert struct {
 	sli.Alert
-	// Name is unique within the objective; empty for one of the default alerts.
+	// Name is what the alert is called. Several of an objective may share it, as
+	// Sloth's do: severity and windows tell them apart. Empty is a name that is
+	// made of the objective's.
 	Name string
+	// For is how long it must be so before anyone is told; 0 is not at all.
+	For time.Duration
 	// Labels and Annotations are added to the alert's own.
 	Labels, Annotations map[string]string
 	// Receivers are the names of those who are told; none stands for all.

@@ -3,6 +3,7 @@ package objective
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -115,7 +116,7 @@ func (v *validation) target(s *SLO) {
 	for i, w := range s.Windows {
 		field := fmt.Sprintf("windows[%d]", i)
 		if err := w.Validate(); err != nil {
-			v.add(field, err.Error(), "write a length such as 30d")
+			v.add(field, plain(err), "write a length such as 30d")
 		} else if slices.Contains(s.Windows[:i], w) {
 			v.add(field, w.String()+" is there twice", "remove one")
 		}
@@ -134,15 +135,22 @@ func (v *validation) slice(s Slice) {
 
 // alerts asks package sli, which knows what can never fire.
 func (v *validation) alerts(s *SLO) {
-	seen := make(map[string]bool)
+	type identity struct {
+		name string
+		sli.Alert
+	}
+	seen := make(map[identity]bool)
 	for i, a := range s.Alerts {
 		field := fmt.Sprintf("alerts[%d]", i)
-		if a.Name != "" && seen[a.Name] {
-			v.add(field+".name", fmt.Sprintf("%.40q is there twice", a.Name), "give each alert a name of its own")
+		if seen[identity{a.Name, a.Alert}] {
+			v.add(field, "is there twice: same name, severity, burn rate and windows", "remove one")
 		}
-		seen[a.Name] = true
+		seen[identity{a.Name, a.Alert}] = true
+		if a.For < 0 {
+			v.add(field+".for", fmt.Sprintf("%v is negative", a.For), "write how long it must be so, such as 2m")
+		}
 		if err := a.Validate(); err != nil {
-			v.add(field, err.Error(), "")
+			v.add(field, plain(err), "write a burn rate above 0, and a short window that is shorter than the long one")
 			continue
 		}
 		v.reachable(field, s, a.Alert)
@@ -153,18 +161,34 @@ func (v *validation) alerts(s *SLO) {
 	}
 }
 
+// CanFire reports whether a share of bad events below 1 is above the alert's
+// threshold, by the exact decimals that package sli compares with.
+func CanFire(target float64, a sli.Alert) bool {
+	// Far from 1 the rounding of the two decimals decides nothing.
+	switch rough := a.Burn * (1 - target); {
+	case a.Validate() != nil || rough > 1.001:
+		return false
+	case rough < 0.999:
+		return true
+	}
+	return sli.Objective{Target: target}.Alert(a, sli.Counts{}, sli.Counts{}).MinEvents < math.MaxUint64
+}
+
 // reachable finds alerts that can never fire, or cannot be about the window.
 func (v *validation) reachable(field string, s *SLO, a sli.Alert) {
 	if len(s.Windows) == 0 || !(s.Target > 0 && s.Target < 1) {
 		return
 	}
 	allowance := sli.Objective{Target: s.Target}.Allowance()
-	if a.Burn*allowance >= 1 {
+	if !CanFire(s.Target, a) {
 		v.add(field+".burn", fmt.Sprintf("%g times %g is not below 1: it cannot fire even when all events are bad", a.Burn, allowance),
 			fmt.Sprintf("a burn rate below %.4g can", 1/allowance))
 	}
 	if length := s.Windows[0].Length(); a.Long > length/3 {
 		v.add(field+".long", fmt.Sprintf("%v is more than a third of the window of %v", a.Long, length), "look back less far, or make the window longer")
+	}
+	if a.Short < s.Slice.Width {
+		v.warn(field+".short", fmt.Sprintf("%v is less than a slice of %v: it sees one slice or none", a.Short, s.Slice.Width), "look back over some slices, or make them shorter")
 	}
 }
 
@@ -185,6 +209,9 @@ func (v *validation) exclusions(list []Exclusion) {
 		}
 	}
 }
+
+// plain returns an error of package sli without its name.
+func plain(err error) string { return strings.TrimPrefix(err.Error(), "sli: ") }
 
 func stamp(t time.Time) string {
 	if t.IsZero() {
