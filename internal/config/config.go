@@ -134,6 +134,10 @@ func kinds(o Options) []kind {
 			standard: standardProbe(), read: readProbe(o),
 			fields: probeFields(new(ProbeConfig), KnownProbe{Functions: true, Requests: true, Starts: true}),
 		},
+		{
+			apiVersion: apiVersion, name: KindReceiver, summary: "Who is told of alerts, and how; metadata.name is what objectives call the receiver.",
+			read: readReceiver, fields: receiverFields(new(receiver), ""),
+		},
 	}
 }
 

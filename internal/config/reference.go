@@ -61,10 +61,12 @@ func Example(probes []KnownProbe) string {
 		p := standardProbe()
 		exemplify(&b, "  ", probeFields(&p, probe))
 	}
+	b.WriteString("---\n" + exampleReceivers())
 	return b.String()
 }
 
-// exemplify writes fields; those without a default are commented out.
+// exemplify writes fields; those without a default are commented out, unless
+// they must be there, and so are objects with a sample.
 func exemplify(b *strings.Builder, indent string, fields []field) {
 	for _, f := range fields {
 		if f.refuse != "" {
@@ -72,9 +74,11 @@ func exemplify(b *strings.Builder, indent string, fields []field) {
 		}
 		fmt.Fprintf(b, "%s# %s\n", indent, f.summary)
 		switch {
-		case f.read == nil:
+		case f.read == nil && f.sample == "":
 			fmt.Fprintf(b, "%s%s:\n", indent, f.name)
 			exemplify(b, indent+"  ", f.fields)
+		case f.required:
+			fmt.Fprintf(b, "%s%s: %s\n", indent, f.name, f.sample)
 		case f.standard == "":
 			fmt.Fprintf(b, "%s# %s: %s\n", indent, f.name, f.sample)
 		default:
