@@ -4,9 +4,9 @@
 // What comes in are requests. [Guard] comes first: it refuses requests for
 // another host or from another site, and asks for a token where other machines
 // can reach the agent. Then the handler of [New] reads the parameters with
-// package v1, asks a [Host] for what is there now and a [Reader] for what was
-// kept, and answers in the wire types of v1. A [Feed] sends what happens to
-// who listens.
+// package v1, asks a [Host] for what is there now, a [Reader] for what was
+// kept and a [Judge] how objectives stand, and answers in the wire types of v1.
+// A [Feed] sends what happens to who listens.
 //
 // The package decides nothing about events and writes nothing: every request
 // but a login is a GET. It refuses unknown parameters, listeners beyond a

@@ -73,6 +73,7 @@ func TestReference_hasAllFields(t *testing.T) {
 		v1.Error{}, v1.EndPoint{}, v1.Service{}, v1.Process{}, v1.Probe{}, v1.ProbePart{}, v1.ProbeTarget{}, v1.Field{}, v1.Rule{}, v1.Record{}, v1.Frame{},
 		v1.Finding{}, v1.Rollup{}, v1.Bucket{}, v1.Waterfall{}, v1.Bar{}, v1.Part{}, v1.Store{}, v1.Status{},
 		v1.Config{}, v1.ConfigError{}, v1.ConfigResource{},
+		v1.SLO{}, v1.SLOSelector{}, v1.SLOAttribute{}, v1.SLOQuery{}, v1.SLOExclusion{}, v1.SLOWindow{}, v1.SLOAlert{}, v1.SLOHistory{}, v1.SLOPoint{}, v1.SLOFiring{},
 	} {
 		typ := reflect.TypeOf(value)
 		if got, want := sections[typ.Name()].names, jsonNames(typ); !slices.Equal(got, want) {
@@ -111,7 +112,7 @@ func TestReference_examplesWork(t *testing.T) {
 			continue
 		}
 		command := event("git", 7, 60, 1)
-		h := New(Options{Host: &host{ready: true}, Events: &events{list: []*model.Event{command}}, Metrics: page(""), Now: noon})
+		h := New(Options{Host: &host{ready: true}, Events: &events{list: []*model.Event{command}}, Metrics: page(""), Judge: &judge{slos: objectives("{name}")}, Now: noon})
 		for _, m := range regexp.MustCompile("\\| `([a-z_]+=[^`]*)` \\|").FindAllStringSubmatch(s.text, -1) {
 			if strings.Contains(m[1], "...") {
 				continue

@@ -44,6 +44,8 @@ type Options struct {
 	Events Reader
 	// Feed gives live events; nil serves none.
 	Feed *Feed
+	// Judge is asked how objectives stand; nil serves none.
+	Judge Judge
 	// Config returns the state of the configuration; nil serves none.
 	Config func() v1.Config
 	// Metrics serves /metrics; nil serves none.
@@ -118,7 +120,7 @@ const streamPath = "/api/v1/events/stream"
 
 // endPoints is the list that routes, the index and the reference follow.
 func (s *server) endPoints() []endPoint {
-	return []endPoint{
+	list := []endPoint{
 		{v1.EndPoint{Path: "/api/v1/services", Summary: "The Go services of the host."}, s.services},
 		{v1.EndPoint{Path: "/api/v1/services/{name}", Summary: "One service."}, s.service},
 		{v1.EndPoint{Path: "/api/v1/processes", Summary: "The Go processes of the host."}, s.processes},
@@ -130,11 +132,14 @@ func (s *server) endPoints() []endPoint {
 		{v1.EndPoint{Path: "/api/v1/rollups", Summary: "Numbers of all events over time.", Parameters: v1.RollupParameters()}, s.rollups},
 		{v1.EndPoint{Path: "/api/v1/waterfall", Summary: "Commands, or what a request caused, as a tree on one time axis.", Parameters: v1.WaterfallParameters()}, s.waterfall},
 		{v1.EndPoint{Path: "/api/v1/store", Summary: "The state of the store of events."}, s.store},
+	}
+	list = append(list, s.sloEndPoints()...)
+	return append(list, []endPoint{
 		{v1.EndPoint{Path: "/metrics", Summary: "Metrics for Prometheus."}, nil},
 		{v1.EndPoint{Path: "/healthz", Summary: "Whether the agent runs."}, s.healthz},
 		{v1.EndPoint{Path: "/readyz", Summary: "Whether the agent observes."}, s.readyz},
 		{v1.EndPoint{Path: configPath, Summary: "Whether what the configuration files say is in force."}, configuration(s.Config)},
-	}
+	}...)
 }
 
 // bounded returns the handler that writes serve's answer, within the timeout.

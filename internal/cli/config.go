@@ -181,11 +181,14 @@ func (c *configured) enabled(specs []*probe.Spec) []*probe.Spec {
 
 // follow applies changes until ctx is done; the channel is closed then. live
 // has, by name, what tells a running probe its new configuration; a probe that
-// has none changes at the next start. stop is called when SIGHUP says that the
+// has none changes at the next start. receivers is told of those who are told of
+// alerts. stop is called when SIGHUP says that the
 // terminal is gone.
-func (c *configured) follow(ctx context.Context, stop func(), live map[string]liveProbe) <-chan struct{} {
+func (c *configured) follow(ctx context.Context, stop func(), live map[string]liveProbe, receivers config.Applier) <-chan struct{} {
 	var running sync.WaitGroup
-	running.Go(func() { c.Run(ctx, map[string]config.Applier{config.KindProbe: applyProbe(live)}) })
+	running.Go(func() {
+		c.Run(ctx, map[string]config.Applier{config.KindProbe: applyProbe(live), config.KindReceiver: receivers})
+	})
 	running.Go(func() { c.forward(ctx, stop) })
 	done := make(chan struct{})
 	go func() {

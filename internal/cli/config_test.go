@@ -172,7 +172,7 @@ func TestConfigured_reloads(t *testing.T) {
 	file := configFile(t, execProbe("enabled: true"))
 	c := openConfig(t, new(ranConfig).env(), file)
 	ctx, cancel := context.WithCancel(t.Context())
-	done := c.follow(ctx, func() { t.Error("the agent was stopped") }, nil)
+	done := c.follow(ctx, func() { t.Error("the agent was stopped") }, nil, nil)
 	if err := os.WriteFile(file, []byte(execProbe("enabled: false")), 0o600); err != nil {
 		t.Fatal(err)
 	}

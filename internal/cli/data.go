@@ -63,6 +63,8 @@ type kept struct {
 	add   func(*model.Event)
 	state func() v1.Store
 	close func() error
+	// dir is the folder, empty when there is none.
+	dir string
 }
 
 // openData opens the store. A folder that the user chose must work; the default
@@ -97,6 +99,7 @@ func openData(ctx context.Context, o dataOptions, size int64, demo bool, log *sl
 		return keepInMemory(log, err), nil
 	}
 	k := keepInFiles(events, size, o.age)
+	k.dir = dir
 	if passing {
 		k.close = func() error { return errors.Join(events.Close(), os.RemoveAll(dir)) }
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/goshawk-io/goshawk/internal/agent"
 	"github.com/goshawk-io/goshawk/internal/api"
 	"github.com/goshawk-io/goshawk/internal/api/v1/client"
 	"github.com/goshawk-io/goshawk/internal/ui"
@@ -24,8 +23,8 @@ type site struct {
 	url      string
 }
 
-// newSite returns what serves a at listener.
-func newSite(a *agent.Agent, store *kept, configuration *configured, registry *prometheus.Registry, listener net.Listener, who access, log *slog.Logger) *site {
+// newSite returns what serves an agent at listener.
+func newSite(p *parts, registry *prometheus.Registry, listener net.Listener, who access, log *slog.Logger) *site {
 	s := &site{
 		listener: listener, url: who.url(listener.Addr()),
 		feed: api.NewFeed(api.FeedOptions{Filter: selects}),
@@ -34,8 +33,11 @@ func newSite(a *agent.Agent, store *kept, configuration *configured, registry *p
 		Name: "goshawk_stream_events_dropped_total", Help: "Live events that did not fit the queue of a slow listener.",
 	}, func() float64 { return float64(s.feed.Dropped()) }))
 	options := api.Options{
-		Host: &backend{agent: a, store: store}, Events: store, Feed: s.feed, Config: configuration.wire, Log: log,
+		Host: &backend{agent: p.agent, store: p.store}, Events: p.store, Feed: s.feed, Config: p.configuration.wire, Log: log,
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true}),
+	}
+	if p.judging != nil {
+		options.Judge = p.judging
 	}
 	// The pages ask the API as any client does, but past the guard.
 	options.UI = ui.New(ui.Options{

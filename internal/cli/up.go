@@ -37,6 +37,7 @@ type upOptions struct {
 	access   accessOptions
 	data     dataOptions
 	config   configOptions
+	judge    judgeOptions
 	ringSize string
 	demo     bool
 }
@@ -67,6 +68,9 @@ in force stays.
 Spans and metrics go to an OpenTelemetry collector when an
 OTEL_EXPORTER_OTLP_ENDPOINT variable names one; the standard variables apply.
 
+--slo names a file of service level objectives, or a folder of such files: their
+error budgets and alerts are at /slos and in goshawk slo status. Files are followed.
+
 With --demo a small shop service of Goshawk's own runs beside, which runs
 commands in good and bad ways. Without it, up observes whatever runs.
 
@@ -77,6 +81,7 @@ Exit codes: 0 stopped, 2 bad usage, 3 this host cannot, 4 internal failure.`,
   goshawk up --demo
   goshawk up --data /srv/goshawk --data-size 10GiB --data-age 168h
   goshawk up --config /etc/goshawk/goshawk.yaml
+  goshawk up --slo /etc/goshawk/slo
   goshawk up --listen :7788 --token-file token --tls-cert cert.pem --tls-key key.pem
   OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 goshawk up`,
 		Args: exactArgs(0, "no arguments"),
@@ -88,6 +93,7 @@ Exit codes: 0 stopped, 2 bad usage, 3 this host cannot, 4 internal failure.`,
 	o.access.flags(f)
 	o.data.flags(f)
 	o.config.flags(f)
+	o.judge.flags(f)
 	f.StringVar(&o.ringSize, "ring-size", "", "`SIZE` of each probe's ring buffer in the kernel, such as 4MiB")
 	f.BoolVar(&o.demo, "demo", false, "run a demo service and its load beside")
 	return cmd
@@ -144,12 +150,26 @@ func runUp(ctx context.Context, env Env, o upOptions) error {
 		return errors.Join(err, store.close())
 	}
 	defer a.Close()
-	return errors.Join(serveUp(ctx, env, o, a, store, configuration, listener, who, log), store.close())
+	judging, err := openJudging(ctx, env, judgingOptions{judgeOptions: o.judge, demo: o.demo, dir: store.dir, agent: a, receivers: configuration.Config().Receivers(), url: who.url(listener.Addr())}, log)
+	if err != nil {
+		return errors.Join(err, store.close())
+	}
+	err = serveUp(ctx, env, o, &parts{a, store, judging, configuration}, listener, who, log)
+	return errors.Join(err, judging.close(), store.close())
+}
+
+// parts is what an agent is made of.
+type parts struct {
+	agent         *agent.Agent
+	store         *kept
+	judging       *judging // nil without objectives
+	configuration *configured
 }
 
 // serveUp connects the agent to its sinks and runs everything until ctx is
 // done.
-func serveUp(ctx context.Context, env Env, o upOptions, a *agent.Agent, store *kept, configuration *configured, listener net.Listener, who access, log *slog.Logger) error {
+func serveUp(ctx context.Context, env Env, o upOptions, p *parts, listener net.Listener, who access, log *slog.Logger) error {
+	a, store, configuration := p.agent, p.store, p.configuration
 	registry := prometheus.NewRegistry()
 	metrics, err := prom.New(registry, schemas()...)
 	if err != nil {
@@ -158,8 +178,11 @@ func serveUp(ctx context.Context, env Env, o upOptions, a *agent.Agent, store *k
 	registry.MustRegister(prom.Health(a.Health, func() map[string]uint64 { return dropped(a) }),
 		prom.Store((&backend{agent: a, store: store}).Store), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
 	configuration.register(registry)
-	web := newSite(a, store, configuration, registry, listener, who, log)
+	web := newSite(p, registry, listener, who, log)
 	a.Pipeline.AddDirect(metrics.Consume)
+	if p.judging != nil {
+		a.Pipeline.AddDirect(p.judging.Counting().Consume)
+	}
 	a.Pipeline.AddQueued(pipeline.Queued{Name: storeSink, Accept: storable, Consume: store.add})
 	a.Pipeline.AddQueued(pipeline.Queued{
 		Name: feedSink, Consume: web.feed.Add,
@@ -176,7 +199,8 @@ func serveUp(ctx context.Context, env Env, o upOptions, a *agent.Agent, store *k
 
 	run, stop := context.WithCancel(ctx)
 	defer stop()
-	followed := configuration.follow(run, stop, liveProbes(a, configuration.Config()))
+	judged := p.judging.run(run)
+	followed := configuration.follow(run, stop, liveProbes(a, configuration.Config()), p.judging.applyReceiver)
 	serving := make(chan error, 1)
 	go func() { serving <- web.serve() }()
 	demo := startDemo(run, env, o.demo, log)
@@ -196,6 +220,7 @@ func serveUp(ctx context.Context, env Env, o upOptions, a *agent.Agent, store *k
 	failure = errors.Join(failure, <-running, <-demo)
 	<-drawn
 	<-followed
+	<-judged
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
 	stopOTLP(ending)

@@ -17,8 +17,10 @@ import (
 	"testing"
 	"time"
 
+	v1 "github.com/goshawk-io/goshawk/internal/api/v1"
 	"github.com/goshawk-io/goshawk/internal/api/v1/client"
 	"github.com/goshawk-io/goshawk/internal/testutil"
+	"github.com/goshawk-io/goshawk/sli"
 )
 
 // TestUpDemo runs `goshawk up --demo` as a newcomer does and waits until every
@@ -62,7 +64,95 @@ func TestUpDemo(t *testing.T) {
 	if body := get(t, up.url+"/api/v1/probes", http.StatusOK); !strings.Contains(body, `"name":"exec"`) {
 		t.Errorf("/api/v1/probes lacks exec: %s", body)
 	}
+	waitUntil(t, 2*time.Minute, func() (bool, string) {
+		list := objectives(t, up.url)
+		for _, s := range list {
+			for _, a := range s.Alerts {
+				if s.Name == "shop-latency" && s.Verdict == sli.Exhausted && a.Severity == "page" && a.Firing {
+					return true, ""
+				}
+			}
+		}
+		return false, fmt.Sprintf("no objective burns: %+v", list)
+	})
+	if body := get(t, up.url+"/slos/shop-latency", http.StatusOK); !strings.Contains(body, "The shop is fast") {
+		t.Errorf("the page of the objective: %s", body)
+	}
 	up.stop(t)
+}
+
+// objectives returns how the objectives stand.
+func objectives(t *testing.T, url string) []v1.SLO {
+	t.Helper()
+	list, err := client.New(client.Options{Base: url}).SLOs(t.Context(), v1.SLOListQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list.Items
+}
+
+// commandsObjective counts the commands of all services.
+const commandsObjective = `apiVersion: openslo/v1
+kind: SLO
+metadata: {name: commands}
+spec:
+  service: any
+  budgetingMethod: Occurrences
+  indicator:
+    metadata: {name: commands}
+    spec:
+      ratioMetric:
+        rawType: success
+        raw:
+          metricSource:
+            type: goshawk
+            spec: {signal: exec, service: "*", command: "true"}
+  timeWindow: [{duration: 30d, isRolling: true}]
+  objectives: [{target: 0.9}]
+`
+
+// TestUp_objectivesGoOn kills an agent that judges, and starts the next one with
+// the same data: it goes on counting.
+func TestUp_objectivesGoOn(t *testing.T) {
+	testutil.RequireBPF(t)
+	name := testutil.RequireTool(t, "true", "coreutils")
+	file := filepath.Join(t.TempDir(), "slo.yaml")
+	if err := os.WriteFile(file, []byte(commandsObjective), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	data := t.TempDir()
+	counted := uint64(0)
+	for range 2 {
+		up := startUp(t, "--data", data, "--slo", file)
+		before := counted
+		waitUntil(t, time.Minute, func() (bool, string) {
+			if err := exec.Command(name).Run(); err != nil {
+				t.Fatal(err)
+			}
+			list := objectives(t, up.url)
+			if len(list) != 1 || list[0].Good < before {
+				t.Fatalf("objectives %+v after %d", list, before)
+			}
+			counted = list[0].Good
+			return counted > before+2, fmt.Sprintf("objectives %+v", list)
+		})
+		up.Signal(syscall.SIGKILL)
+		up.Wait()
+	}
+}
+
+// TestUp_refusesObjectivesWithErrors starts an agent with a file that is wrong.
+func TestUp_refusesObjectivesWithErrors(t *testing.T) {
+	testutil.RequireBPF(t)
+	file := filepath.Join(t.TempDir(), "slo.yaml")
+	if err := os.WriteFile(file, []byte(strings.Replace(commandsObjective, "0.9", "90", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(buildGoshawk(t), "up", "--listen", "127.0.0.1:0", "--data", t.TempDir(), "--slo", file).CombinedOutput()
+	var ended *exec.ExitError
+	if !errors.As(err, &ended) || ended.ExitCode() != 2 || !strings.Contains(string(out), "slo.yaml:17:") || !strings.Contains(string(out), "is not above 0 and below 1") {
+		t.Errorf("%v\n%s", err, out)
+	}
 }
 
 // TestUp_killedLeavesNothing kills an agent and starts the next.

@@ -186,16 +186,15 @@ func (n *counter) consume(e *model.Event, value objective.Lookup) {
 	}
 }
 
-// excluded reports whether an event is in a time that does not count for it.
-// Exclusions of all events are left to whoever reads the counters: that way they
-// correct the past.
+// excluded reports whether an event is in a time that does not count for it. What
+// was counted before an exclusion was known, [Evaluate] takes off.
 func (n *counter) excluded(e *model.Event, value objective.Lookup) bool {
 	end := e.Time
 	if e.Duration > 0 {
 		end = end.Add(e.Duration)
 	}
 	for _, x := range n.slo.Exclusions {
-		if !x.Select.IsZero() && end.After(x.From) && !end.After(x.To) && x.Select.Matches(e.Service, value) {
+		if end.After(x.From) && !end.After(x.To) && x.Select.Matches(e.Service, value) {
 			return true
 		}
 	}

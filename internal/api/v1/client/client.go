@@ -117,6 +117,22 @@ func (c *Client) Store(ctx context.Context) (v1.Store, error) {
 	return get[v1.Store](ctx, c, "store", nil)
 }
 
+// SLOs returns the objectives that q selects, and how they stand.
+func (c *Client) SLOs(ctx context.Context, q v1.SLOListQuery) (v1.List[v1.SLO], error) {
+	return get[v1.List[v1.SLO]](ctx, c, "slos", q.Values())
+}
+
+// SLO returns the objective with this name, and how it stands.
+func (c *Client) SLO(ctx context.Context, name string) (v1.SLO, error) {
+	return get[v1.SLO](ctx, c, "slos/"+url.PathEscape(name), nil)
+}
+
+// SLOHistory returns how the objective with this name stood in the time that q
+// selects.
+func (c *Client) SLOHistory(ctx context.Context, name string, q v1.SLOHistoryQuery) (v1.SLOHistory, error) {
+	return get[v1.SLOHistory](ctx, c, "slos/"+url.PathEscape(name)+"/history", q.Values())
+}
+
 func get[T any](ctx context.Context, c *Client, path string, query url.Values) (T, error) {
 	var answer T
 	target := c.base + "/api/v1/" + path

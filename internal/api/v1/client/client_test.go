@@ -39,6 +39,13 @@ func TestClient_asks(t *testing.T) {
 		}, "/api/v1/rollups?by=group&step=1m"},
 		{"a waterfall without pages", func(c *Client) error { _, err := c.Waterfall(ctx, q, ""); return err }, "/api/v1/waterfall?from=-1h&service=a+b"},
 		{"a waterfall below a command", func(c *Client) error { _, err := c.Waterfall(ctx, q, "exec-1-2-3"); return err }, "/api/v1/waterfall?root=exec-1-2-3"},
+		{"objectives", func(c *Client) error { _, err := c.SLOs(ctx, v1.SLOListQuery{}); return err }, "/api/v1/slos"},
+		{"objectives of a service", func(c *Client) error { _, err := c.SLOs(ctx, v1.SLOListQuery{Service: "a b"}); return err }, "/api/v1/slos?service=a+b"},
+		{"an objective", func(c *Client) error { _, err := c.SLO(ctx, "a/b"); return err }, "/api/v1/slos/a%2Fb"},
+		{"a history", func(c *Client) error {
+			_, err := c.SLOHistory(ctx, "a b", v1.SLOHistoryQuery{From: v1.Moment{Ago: time.Hour}, Step: time.Minute})
+			return err
+		}, "/api/v1/slos/a%20b/history?from=-1h&step=1m"},
 		{"the store", func(c *Client) error { _, err := c.Store(ctx); return err }, "/api/v1/store"},
 	}
 	for _, tt := range tests {

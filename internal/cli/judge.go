@@ -1,0 +1,246 @@
+package cli
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"log/slog"
+	neturl "net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/goshawk-io/goshawk/internal/agent"
+	v1 "github.com/goshawk-io/goshawk/internal/api/v1"
+	"github.com/goshawk-io/goshawk/internal/config"
+	"github.com/goshawk-io/goshawk/internal/judge/evaluate"
+	"github.com/goshawk-io/goshawk/internal/judge/notify"
+	"github.com/goshawk-io/goshawk/internal/judge/objective"
+	"github.com/goshawk-io/goshawk/internal/judge/objective/slofile"
+	"github.com/goshawk-io/goshawk/internal/judge/series"
+	"github.com/goshawk-io/goshawk/internal/observe/probe"
+	"github.com/goshawk-io/goshawk/internal/platform/yamldoc"
+)
+
+// seriesFolder is below the folder of events.
+const seriesFolder = "series"
+
+// reloadEvery is how often files of objectives are read again.
+const reloadEvery = 2 * time.Second
+
+//go:embed demo_slo.yaml
+var demoSLO []byte
+
+// judgeOptions are the flags that say which objectives are judged.
+type judgeOptions struct{ files []string }
+
+func (o *judgeOptions) flags(f *pflag.FlagSet) {
+	f.StringArrayVar(&o.files, "slo", nil, "judge the objectives of `FILE`, or of a folder's *.yaml files; may be repeated")
+}
+
+// judging is what judges objectives while the agent runs.
+type judging struct {
+	*evaluate.Judge
+	engine *series.Engine
+	notify *notify.Notifier
+	remove string // a folder that goes at the end
+	log    *slog.Logger
+	load   func() (*slofile.Set, yamldoc.Errors)
+
+	mu    sync.Mutex
+	known map[string]*objective.SLO
+}
+
+// judgingOptions is what openJudging needs.
+type judgingOptions struct {
+	judgeOptions
+	demo bool
+	// dir is where series are kept; empty is a folder that is removed at the end.
+	dir       string
+	agent     *agent.Agent
+	receivers []notify.Receiver
+	url       string // of the pages
+}
+
+// openJudging opens what judges objectives, nil when there are none. Files with
+// errors are an error, and all of these are written to stderr.
+func openJudging(ctx context.Context, env Env, o judgingOptions, log *slog.Logger) (*judging, error) {
+	if len(o.files) == 0 && !o.demo {
+		return nil, nil
+	}
+	j := &judging{log: log, load: func() (*slofile.Set, yamldoc.Errors) {
+		var more []yamldoc.Source
+		if o.demo {
+			more = []yamldoc.Source{{Name: "<demo>", Data: demoSLO}}
+		}
+		return slofile.LoadWith(o.files, more, slofile.Options{})
+	}}
+	set, problems := j.load()
+	if set == nil {
+		for _, p := range problems {
+			fmt.Fprintf(env.Stderr, "%s: %s\nhint: %s\n", p.Place(), p.Text(), p.Hint)
+		}
+		return nil, usageError("goshawk slo check FILE says what is wrong", "up: --slo: the files have errors")
+	}
+	if err := j.open(ctx, o, set.SLOs); err != nil {
+		return nil, errors.Join(err, j.close())
+	}
+	return j, nil
+}
+
+// open opens what keeps, judges and tells.
+func (j *judging) open(ctx context.Context, o judgingOptions, slos []objective.SLO) error {
+	dir := o.dir
+	if dir == "" {
+		temporary, err := os.MkdirTemp("", "goshawk-series-")
+		if err != nil {
+			return fmt.Errorf("up: keep series: %w", err)
+		}
+		dir, j.remove = temporary, temporary
+	}
+	var err error
+	if j.engine, err = series.Open(ctx, series.Options{Dir: filepath.Join(dir, seriesFolder), Log: j.log}); err != nil {
+		return fmt.Errorf("up: keep series: %w", err)
+	}
+	if j.notify, err = notify.New(notify.Options{Receivers: o.receivers, Dir: dir, ExternalURL: o.url, Log: j.log}); err != nil {
+		return fmt.Errorf("up: tell of alerts: %w", err)
+	}
+	j.Judge = evaluate.NewJudge(evaluate.JudgeOptions{
+		Engine: j.engine, Log: j.log, Version: buildVersion().Version, Limits: limits(o.agent),
+		Judged: func() { j.notify.Notify(notifications(j.engine.Alerts(), o.url)) },
+	})
+	if err := j.set(slos); err != nil {
+		return fmt.Errorf("up: --slo: %w", err)
+	}
+	return nil
+}
+
+// notifications returns the alerts that fire.
+func notifications(alerts []series.Alert, url string) []notify.Alert {
+	list := []notify.Alert{}
+	for _, a := range alerts {
+		if a.State != series.Firing {
+			continue
+		}
+		n := notify.Alert{
+			SLO: a.Labels.Get("sloth_id"), Service: a.Labels.Get("sloth_service"), Name: a.Name, Severity: a.Labels.Get("sloth_severity"),
+			State: notify.Firing, StartsAt: a.FiredAt, Value: a.Value, Labels: make(map[string]string), Annotations: make(map[string]string),
+		}
+		n.GeneratorURL = url + "/slos/" + neturl.PathEscape(n.SLO)
+		for _, l := range a.Labels {
+			n.Labels[l.Name] = l.Value
+		}
+		for _, l := range a.Annotations {
+			n.Annotations[l.Name] = l.Value
+		}
+		if names := a.Labels.Get("goshawk_receivers"); names != "" {
+			n.Receivers = strings.Split(names, ",")
+		}
+		list = append(list, n)
+	}
+	return list
+}
+
+// applyReceiver makes a change of a receiver take effect.
+func (j *judging) applyReceiver(_ context.Context, name string, _, now *config.Config) error {
+	if j == nil {
+		return config.ErrNeedsRestart
+	}
+	if err := j.notify.Set(now.Receivers()); err != nil {
+		return err
+	}
+	for _, r := range now.Receivers() {
+		if r.Name == name {
+			return notify.Check(r, nil)
+		}
+	}
+	return nil
+}
+
+// limits tells the probes by which thresholds they must count.
+func limits(a *agent.Agent) func(objective.Signal, []time.Duration) error {
+	return func(s objective.Signal, wanted []time.Duration) error {
+		_, err := a.Count(string(s), wanted)
+		if errors.Is(err, probe.ErrNoLimits) {
+			return nil
+		}
+		return err
+	}
+}
+
+func (j *judging) set(slos []objective.SLO) error {
+	if err := j.Set(slos); err != nil {
+		return err
+	}
+	known := make(map[string]*objective.SLO, len(slos))
+	for i := range slos {
+		known[slos[i].Name] = &slos[i]
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.known = known
+	return nil
+}
+
+// run judges, and follows the files, until ctx is done; the channel is closed then.
+func (j *judging) run(ctx context.Context) <-chan struct{} {
+	done := make(chan struct{})
+	if j == nil {
+		close(done)
+		return done
+	}
+	var running sync.WaitGroup
+	running.Go(func() { j.Run(ctx) })
+	running.Go(func() { j.follow(ctx) })
+	running.Go(func() { j.notify.Run(ctx) })
+	go func() {
+		defer close(done)
+		running.Wait()
+	}()
+	return done
+}
+
+// close gives back what openJudging took.
+func (j *judging) close() error {
+	if j == nil {
+		return nil
+	}
+	var err error
+	if j.engine != nil {
+		err = j.engine.Close()
+	}
+	if j.remove != "" {
+		err = errors.Join(err, os.RemoveAll(j.remove))
+	}
+	return err
+}
+
+// SLOs implements api.Judge.
+func (j *judging) SLOs(context.Context) ([]v1.SLO, error) {
+	states := j.States()
+	list := make([]v1.SLO, len(states))
+	for i := range states {
+		list[i] = v1.NewSLO(&states[i])
+	}
+	return list, nil
+}
+
+// History implements api.Judge.
+func (j *judging) History(ctx context.Context, name string, from, to time.Time, step time.Duration) (v1.SLOHistory, error) {
+	j.mu.Lock()
+	slo := j.known[name]
+	j.mu.Unlock()
+	if slo == nil || slo.Indicator.Signal == objective.SignalQuery {
+		return v1.NewSLOHistory(nil, evaluate.History{}, from, to, step), nil
+	}
+	history, err := j.Judge.History(ctx, slo, from, to, step)
+	if err != nil {
+		return v1.SLOHistory{}, err
+	}
+	return v1.NewSLOHistory(slo, history, from, to, step), nil
+}

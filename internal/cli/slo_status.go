@@ -1,0 +1,181 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	v1 "github.com/goshawk-io/goshawk/internal/api/v1"
+	"github.com/goshawk-io/goshawk/internal/api/v1/client"
+	"github.com/goshawk-io/goshawk/internal/export/table"
+	"github.com/goshawk-io/goshawk/internal/judge/objective/draft"
+	"github.com/goshawk-io/goshawk/sli"
+)
+
+// defaultURL is where an agent answers that was started without flags.
+const defaultURL = "http://127.0.0.1:7788"
+
+// sloStatus are the flags of slo status.
+type sloStatus struct {
+	url, tokenFile, service string
+	json                    bool
+}
+
+func newSLOStatus(env Env) *cobra.Command {
+	var o sloStatus
+	cmd := &cobra.Command{
+		Use:   "status [--service S] [--json] [--url URL]",
+		Short: "Show how objectives stand",
+		Long: `Ask a running agent (goshawk up --slo FILE) how its objectives stand: the good and
+bad events of the window, what is left of the error budget, how fast it burns, and
+the alerts that fire. The token is read from --token-file or GOSHAWK_TOKEN.
+
+A burn rate of 1 spends the budget exactly in the window. "insufficient_data" says
+that there were too few events for a verdict.
+
+Exit codes: 0 all promises are kept or nobody can say, 1 a budget is exhausted or
+burns too fast, 2 bad usage, 4 the agent does not answer.`,
+		Example: "  goshawk slo status\n  goshawk slo status --json | jq '.[] | select(.verdict != \"ok\")'\n  goshawk slo status --url https://host.example:7788 --token-file token",
+		Args:    exactArgs(0, "no arguments"),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), env) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.url, "url", defaultURL, "ask the agent at `URL`")
+	f.StringVar(&o.tokenFile, "token-file", "", "a `FILE` with the agent's token")
+	f.StringVar(&o.service, "service", "", "only the objectives of service `S`")
+	f.BoolVar(&o.json, "json", false, "print a JSON document")
+	return cmd
+}
+
+func (o *sloStatus) run(ctx context.Context, env Env) error {
+	token, err := o.token(env)
+	if err != nil {
+		return err
+	}
+	list, err := client.New(client.Options{Base: o.url, Token: token}).SLOs(ctx, v1.SLOListQuery{Service: o.service})
+	var refused *client.Error
+	switch {
+	case ctx.Err() != nil:
+		return errInterrupted
+	case errors.As(err, &refused) && refused.Hint != "":
+		return &failure{code: exitInternal, err: fmt.Errorf("slo status: %s: %w", o.url, err), hint: refused.Hint}
+	case errors.As(err, &refused):
+		return &failure{code: exitInternal, err: fmt.Errorf("slo status: %s: %w", o.url, err), hint: "start the agent with objectives: goshawk up --slo FILE"}
+	case err != nil:
+		return &failure{code: exitInternal, err: fmt.Errorf("slo status: %w", err), hint: "start the agent with goshawk up --slo FILE, or say with --url where it is"}
+	}
+	if o.json {
+		err = json.NewEncoder(env.Stdout).Encode(append([]v1.SLO{}, list.Items...))
+	} else {
+		err = printSLOs(env.Stdout, list.Items)
+	}
+	if err != nil {
+		return err
+	}
+	if broken := brokenSLOs(list.Items); len(broken) > 0 {
+		return &failure{code: exitBad, err: fmt.Errorf("slo status: not kept: %s", strings.Join(broken, ", "))}
+	}
+	return nil
+}
+
+// token reads the agent's token, empty when there is none.
+func (o *sloStatus) token(env Env) (string, error) {
+	if o.tokenFile == "" {
+		return strings.TrimSpace(env.Getenv(tokenVariable)), nil
+	}
+	text, err := os.ReadFile(o.tokenFile)
+	if err != nil {
+		return "", usageError("name the file that goshawk up was given", "slo status: --token-file: %w", err)
+	}
+	return strings.TrimSpace(string(text)), nil
+}
+
+// brokenSLOs returns the objectives whose promise is not kept, or about not to be;
+// nobody has promised a proposal.
+func brokenSLOs(list []v1.SLO) []string {
+	var names []string
+	for i := range list {
+		if v := list[i].Verdict; !list[i].Proposal && (v == sli.Exhausted || v == sli.Burning) {
+			names = append(names, table.Printable(list[i].Name))
+		}
+	}
+	return names
+}
+
+// maxWidth is wider than any table of objectives: names are not cut.
+const maxWidth = 1 << 10
+
+func printSLOs(w io.Writer, list []v1.SLO) error {
+	if len(list) == 0 {
+		_, err := fmt.Fprintln(w, "no objectives")
+		return err
+	}
+	rows := [][]string{{"VERDICT", "NAME", "SERVICE", "OBJECTIVE", "WINDOW", "SLI", "BUDGET LEFT", "BURN", "GOOD", "BAD", "ALERTS"}}
+	for i := range list {
+		s := &list[i]
+		rows = append(rows, []string{
+			s.Verdict.String(), table.Printable(s.Name), table.Printable(s.Service), percentText(s.Objective, 6), table.Printable(s.Window), ratioText(s.SLI),
+			percentText(s.BudgetRemainingRatio, 3), burnText(s.Burn), strconv.FormatUint(s.Good, 10), strconv.FormatUint(s.Bad, 10), alertText(s.Alerts),
+		})
+	}
+	for _, line := range alignRows(rows, maxWidth) {
+		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " ")); err != nil {
+			return err
+		}
+	}
+	for i := range list {
+		if s := &list[i]; s.Error != "" {
+			fmt.Fprintf(w, "note: %s: %s\n", table.Printable(s.Name), table.Printable(s.Error))
+		}
+		if s := &list[i]; s.Unjudged > 0 {
+			fmt.Fprintf(w, "note: %s: %s neither good nor bad: how long they took against the threshold is not known\n", table.Printable(s.Name), counted(s.Unjudged, "event is", "events are"))
+		}
+	}
+	return nil
+}
+
+func percentText(share float64, digits int) string {
+	return strconv.FormatFloat(share*100, 'g', digits, 64) + " %"
+}
+
+func ratioText(share *float64) string {
+	if share == nil {
+		return "-"
+	}
+	return percentText(*share, 6)
+}
+
+// burnText is the rate in the shortest window that has one.
+func burnText(burn map[string]*float64) string {
+	shortest, text := time.Duration(0), "-"
+	for window, rate := range burn {
+		d, ok := draft.Length(window)
+		if ok && rate != nil && (shortest == 0 || d < shortest) {
+			shortest, text = d, strconv.FormatFloat(*rate, 'g', 3, 64)+"x in "+window
+		}
+	}
+	return text
+}
+
+func alertText(alerts []v1.SLOAlert) string {
+	var firing []string
+	for _, a := range alerts {
+		if a.Firing {
+			firing = append(firing, fmt.Sprintf("%s %gx", table.Printable(a.Severity), a.Burn))
+		}
+	}
+	if len(firing) == 0 {
+		return "-"
+	}
+	slices.Sort(firing)
+	return strings.Join(slices.Compact(firing), ", ")
+}
