@@ -139,9 +139,12 @@ func (a *assets) names(prefix string) []string {
 	return list
 }
 
-// modules returns the modules that any page will want: a heatmap is on few.
+// modules returns the modules that any page will want: a heatmap is on few, and
+// so are lines.
 func (a *assets) modules() []string {
-	return slices.DeleteFunc(a.names("js/"), func(name string) bool { return name == earlyScript || strings.HasPrefix(name, "js/heat") })
+	return slices.DeleteFunc(a.names("js/"), func(name string) bool {
+		return name == earlyScript || strings.HasPrefix(name, "js/heat") || strings.HasPrefix(name, "js/lines")
+	})
 }
 
 // early returns the text of the early script.

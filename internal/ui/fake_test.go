@@ -3,7 +3,9 @@ package ui
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -36,6 +38,10 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer, ok := f.answers[path]
 	asked := r.URL.Query()
 	switch {
+	case path == "slos" && asked.Has("service"):
+		list, _ := answer.(v1.List[v1.SLO])
+		list.Items = slices.DeleteFunc(slices.Clone(list.Items), func(o v1.SLO) bool { return o.Service != asked.Get("service") })
+		answer = list
 	case path == "rollups" && asked.Get("by") == "group":
 		answer, ok = f.answers["rollups by group "+asked.Get("probe")]
 	case path == "rollups" && asked.Get("probe") == "http":
@@ -63,6 +69,11 @@ func serve(f *fakeAPI) http.Handler {
 		panic(l.err)
 	}
 	return newHandler(Options{API: client.New(client.Options{Transport: client.InProcess(f)}), Version: "v0.0.0-test", Now: testNow}, l.assets, l.views)
+}
+
+// clientOf returns a client of an API.
+func clientOf(h http.Handler) *client.Client {
+	return client.New(client.Options{Transport: client.InProcess(h)})
 }
 
 type loaded struct {
@@ -135,7 +146,13 @@ func plainAPI() *fakeAPI {
 		r := &served.Items[i]
 		r.Failed, r.P50NS, r.P90NS, r.P99NS, r.MaxNS = r.Count/50, 4_200_000, 9_000_000, 310_000_000, 900_000_000
 	}
-	return &fakeAPI{answers: map[string]any{
+	slos := sampleSLOs(testNow())
+	answers := map[string]any{"slos": v1.List[v1.SLO]{Items: slos}}
+	for i := range slos {
+		answers["slos/"+slos[i].Name] = slos[i]
+		answers["slos/"+slos[i].Name+"/history"] = sampleHistory(&slos[i], sampleWindow, 2*time.Hour, testNow())
+	}
+	maps.Copy(answers, map[string]any{
 		"routes":                   v1.List[v1.Rollup]{Items: sampleRoutes()},
 		"requests":                 served,
 		"events http":              v1.List[v1.Record]{Items: requests, Next: "more"},
@@ -152,7 +169,8 @@ func plainAPI() *fakeAPI {
 		"rollups by group exec":    v1.List[v1.Rollup]{Items: sampleSites()},
 		"rollups by group tcp":     v1.List[v1.Rollup]{Items: samplePeers()},
 		"waterfall":                sampleWaterfall(40, testNow()),
-	}}
+	})
+	return &fakeAPI{answers: answers}
 }
 
 func sampleProbes(cost *int64) []v1.Probe {

@@ -233,6 +233,9 @@ func quote(arg string) string {
 // hidden is true of what has no shape of its own: control characters, line
 // separators, and marks that turn the direction of text.
 func hidden(r rune) bool {
+	if r >= ' ' && r <= '~' {
+		return false
+	}
 	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co)
 }
 

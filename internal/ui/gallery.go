@@ -15,6 +15,7 @@ import (
 type Gallery struct {
 	Tables     []Exhibit[Table]
 	Charts     []Exhibit[Chart]
+	Lines      []Exhibit[Lines]
 	Heatmaps   []Exhibit[Heatmap]
 	Waterfalls []Exhibit[Waterfall]
 	Stacks     []Exhibit[Stack]
@@ -41,7 +42,7 @@ func hugeName() string { return strings.Repeat("a-very-long-name-", 18)[:300] }
 func (s *server) gallery(_ *http.Request) (*Page, error) {
 	now := galleryTime()
 	g := Gallery{
-		Tables: galleryTables(now), Charts: galleryCharts(now), Heatmaps: galleryHeatmaps(now), Waterfalls: galleryWaterfalls(now), Stacks: galleryStacks(),
+		Tables: append(galleryTables(now), galleryObjectives(now)...), Charts: galleryCharts(now), Lines: galleryLines(now), Heatmaps: galleryHeatmaps(now), Waterfalls: galleryWaterfalls(now), Stacks: galleryStacks(),
 		Findings: galleryFindings(), Sparks: gallerySparks(),
 		Badges: []Badge{{Text: "plain"}, {Class: "ok", Text: "up"}, {Class: "warn", Text: "zombie"}, {Class: "bad", Text: "off"}, {Class: "info", Text: "shell-wrapper"}, {Class: "warn", Text: hugeName(), Title: hugeName()}},
 		States: []State{
@@ -57,6 +58,9 @@ func (s *server) gallery(_ *http.Request) (*Page, error) {
 	}
 	for _, r := range sampleRequests(6, now) {
 		g.Outcomes = append(g.Outcomes, outcomeOf(&r.Event))
+	}
+	for _, o := range sampleSLOs(now) {
+		g.Outcomes = append(g.Outcomes, sloOutcome(&o))
 	}
 	return &Page{View: "gallery", Title: "Gallery", Body: g}, nil
 }
@@ -131,6 +135,10 @@ func galleryHeatmaps(now time.Time) []Exhibit[Heatmap] {
 		view.Data = c.data
 		list = append(list, Exhibit[Heatmap]{c.name, view})
 	}
+	limited := newHeatmap("heatmap-limit", "Latency: with a threshold", "", sampleHeat(w.len(), w).Items, w, now)
+	limited.Data = sampleHeat(w.len(), w)
+	limited.mark(250e6, sampleHeat(w.len(), w).Items, w)
+	list = append(list, Exhibit[Heatmap]{"with a threshold", limited})
 	failed := newHeatmap("heatmap-error", "Latency: error", "", sampleHeat(20, w).Items, w, now)
 	failed.Data = template.JS("{")
 	return append(list, Exhibit[Heatmap]{"error: what the server drew stays", failed})

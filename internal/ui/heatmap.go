@@ -35,6 +35,12 @@ type Heatmap struct {
 	Summary string
 	// Numbers are the durations of the whole time as a table.
 	Numbers Table
+	// Noun is what one of its events is called; empty is a request. Limit is a
+	// duration that is marked, in nanoseconds; 0 is none. LimitText says it, and
+	// LimitPath marks it in the server's drawing.
+	Noun                 string
+	Limit                int64
+	LimitText, LimitPath string
 	// State stands in place of the heatmap, when it has a title.
 	State State
 }
@@ -105,6 +111,35 @@ func newHeatmap(id, label, src string, rollups []v1.Rollup, w window, now time.T
 	h.Summary = fmt.Sprintf("%s, %s to %s", plural(b.total, "request", "requests"), h.Bottom, h.Top)
 	h.Numbers = b.numbers(id, label)
 	return h
+}
+
+// mark marks a duration, which is then within what is drawn. The arguments are
+// those of the heatmap.
+func (h *Heatmap) mark(ns int64, rollups []v1.Rollup, w window) {
+	b := newBands(rollups, w)
+	if ns <= 0 || b.total == 0 {
+		return
+	}
+	band := bandOf(ns)
+	b.low, b.high = min(b.low, band), max(b.high, band)
+	begin, end := bandBegin(band), bandBegin(band+1)
+	at := float64(b.high-band) + 1 - float64(ns-begin)/float64(end-begin)
+	h.Limit, h.LimitText = ns, duration(ns)
+	h.LimitPath = fmt.Sprintf("M0 %.2fh%d", at, h.Width)
+	h.Height = b.high - b.low + 1
+	h.Top, h.Bottom = duration(bandBegin(b.high+1)), duration(bandBegin(b.low))
+	h.Shades = b.shades(h.Width)
+}
+
+// name says what its events are called, where they are no requests.
+func (h *Heatmap) name(many string) {
+	h.Summary = strings.Replace(h.Summary, "requests", many, 1)
+	h.State.Text = strings.Replace(h.State.Text, "request", strings.TrimSuffix(many, "s"), 1)
+	for i := range h.Numbers.Columns {
+		if c := &h.Numbers.Columns[i]; c.Label == "Requests" {
+			c.Label = strings.ToUpper(many[:1]) + many[1:]
+		}
+	}
 }
 
 // heatLevel returns the shade of a count, from 1 on: its logarithm counts, so

@@ -17,7 +17,9 @@ type Overview struct {
 	Findings []FindingView
 	Probes   []ProbeView
 	Store    StoreView
-	Lacks    []string
+	// Objectives say how many there are of each verdict.
+	Objectives []ObjectiveView
+	Lacks      []string
 }
 
 // Figure is a number that is read first.
@@ -96,6 +98,13 @@ func (s *server) overview(r *http.Request) (*Page, error) {
 		o.Probes = append(o.Probes, newProbe(p, now))
 	}
 	o.Store = newStore(store, now)
+	objectives, judged, _, err := s.objectives(r, "")
+	if err != nil {
+		return nil, err
+	}
+	if judged {
+		o.Objectives = verdictCounts(objectives)
+	}
 	o.Lacks = slices.Concat(services.Incomplete, history.Incomplete, noted.Incomplete)
 	return &Page{View: "overview", Nav: "overview", Title: "Overview", Body: o}, nil
 }

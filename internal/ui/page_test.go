@@ -21,6 +21,8 @@ func pages(f *fakeAPI) []string {
 		"/", "/commands", "/commands?view=tree", "/commands?failed=true&from=-6h&rule=zombie&where=a%3Db&live=off", "/commands?from=2026-11-20T10%3A00%3A00Z&to=2026-11-20T11%3A00%3A00Z",
 		"/commands/" + command, "/services/shop", "/services/shop?from=-24h", "/events?probe=tcp", "/events?probe=http&where=goshawk.role%3Dserver",
 		"/events/http-4-1-4711", "/events/http-3-1-4711", "/services/shop?sort=p99&from=-1h", "/gallery", "/nowhere", "/commands?nonsense=1",
+		"/slos", "/slos?service=shop&verdict=burning&sort=budget", "/slos?verdict=fine", "/slos/checkout-latency", "/slos/checkout-latency?from=-6h", "/slos/invoice-latency",
+		"/slos/stock-availability", "/slos/thumbnail-success", "/slos/login-latency", "/slos/accounts-availability", "/slos/nothing",
 	}
 }
 
@@ -33,6 +35,7 @@ func emptyAPI() *fakeAPI {
 	f.answers["store"] = v1.Store{Kind: "memory"}
 	f.answers["events"] = v1.List[v1.Record]{}
 	f.answers["waterfall"] = v1.Waterfall{}
+	f.answers["slos"] = v1.List[v1.SLO]{}
 	f.answers["events http"], f.answers["waterfall http"] = v1.List[v1.Record]{}, v1.Waterfall{}
 	for _, name := range []string{"rollups", "rollups by group exec", "rollups by group tcp", "routes", "requests"} {
 		f.answers[name] = v1.List[v1.Rollup]{Incomplete: []string{"a file could not be read"}}
@@ -98,6 +101,11 @@ func hostileAPI() *fakeAPI {
 		}
 	}
 	f.answers["routes"] = v1.List[v1.Rollup]{Items: routes}
+	f.answers["slos"] = v1.List[v1.SLO]{Items: hostileSLOs(evil), Incomplete: []string{evil}}
+	for i, o := range sampleSLOs(testNow()) {
+		bad := hostileSLOs(evil)[i]
+		f.answers["slos/"+o.Name], f.answers["slos/"+bad.Name+"/history"] = bad, hostileHistory(evil)
+	}
 	return f
 }
 

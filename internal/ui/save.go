@@ -89,6 +89,15 @@ func (v Service) keep() any {
 	return v
 }
 
+func (v SLOView) keep() any {
+	if v.Requests != nil {
+		r := *v.Requests
+		r.Durations.Src, r.Heat.Src = "", ""
+		v.Requests = &r
+	}
+	return v
+}
+
 func (v Request) keep() any {
 	v.Tree.Src = ""
 	return v

@@ -21,6 +21,8 @@ type Service struct {
 	Facts     []string
 	Figures   []Figure
 	Processes Table
+	// Objectives are what it promises, worst first.
+	Objectives []ObjectiveView
 	// Requests are those that it serves and makes, nil when there are none.
 	Requests  *Requests
 	Rate      Chart
@@ -101,6 +103,11 @@ func (s *server) service(r *http.Request) (*Page, error) {
 		return link("/commands", "service", name, "rule", rule, "from", f.Query.From.String(), "to", f.Query.To.String())
 	})
 	view.All = link("/commands", "service", name, "from", f.Query.From.String(), "to", f.Query.To.String())
+	objectives, _, _, err := s.objectives(r, name)
+	if err != nil {
+		return nil, err
+	}
+	view.Objectives = objectiveLine(objectives)
 	view.Lacks = slices.Concat(overTime.Incomplete, noted.Incomplete, lacks)
 	return &Page{View: "service", Nav: "overview", Title: clip(visible(name), 200), Body: view}, nil
 }

@@ -41,7 +41,7 @@ type Row struct {
 }
 
 // Cell is one value. Kind says how it is drawn: text, link, cmd, time, num,
-// two, route, outcome, badges, spark, meter, bars, tree.
+// two, route, outcome, badges, spark, meter, budget, burn, bars, tree.
 type Cell struct {
 	Kind string
 	// Class is added to the cell: "main" leads the card of a narrow window,

@@ -38,7 +38,7 @@ type logicCase struct{ name, module, expression, want string }
 
 func logicCases() []logicCase {
 	var all []logicCase
-	for _, group := range [][]logicCase{formatCases(), tickCases(), viewCases(), treeCases(), gapCases(), mergeCases(), seriesCases(), heatCases(), pageCases()} {
+	for _, group := range [][]logicCase{formatCases(), tickCases(), viewCases(), treeCases(), gapCases(), mergeCases(), seriesCases(), heatCases(), lineCases(), pageCases()} {
 		all = append(all, group...)
 	}
 	return all
@@ -184,5 +184,18 @@ func pageCases() []logicCase {
 		{"the first update comes at once, the next half a second later", "liveblock.js", `[m.waitFor(-Infinity, 5), m.waitFor(1000, 1100), m.waitFor(1000, 1500), m.waitFor(1000, 900)]`, `[0, 400, 0, 0]`},
 		{"a status says the worst of its blocks", "liveblock.js", `[[{connected: true, pending: 0, dropped: 0}], [{connected: true, paused: true, pending: 1234, dropped: 2}], [{connected: true, paused: true, pending: 0, dropped: 0}], [{connected: true, pending: 0, dropped: 0}, {connected: false, pending: 3, dropped: 0}]].map((b) => m.statusText(b).text)`,
 			`["live", "paused: 1,234 new, 2 not sent", "paused", "reconnecting…"]`},
+	}
+}
+
+func lineCases() []logicCase {
+	return []logicCase{
+		{"values have the unit of their chart", "linesdata.js", `[["percent", 0.4684], ["percent", -2.9], ["percent", 0], ["percent", -1e-9], ["times", 14.4], ["times", 0.001], ["times", 0], ["rate", 0.5], ["other", -3]].map(([u, v]) => m.unitText(u, v))`,
+			`["46.8 %", "−290 %", "0 %", "0 %", "14.4×", "<0.01×", "0×", "0.5/s", "−3"]`},
+		{"data that are none are empty", "linesdata.js", `[null, 5, {}, {Times: "x"}, {Times: [1, null]}].map((d) => { const l = m.linesOf(d); return [l.times.length, l.lines.length, l.to > l.from, l.high > l.low]; })`,
+			`[[0, 0, true, true], [0, 0, true, true], [0, 0, true, true], [0, 0, true, true], [0, 0, true, true]]`},
+		{"values that are none are missing", "linesdata.js", `(({lines, marks, shades}) => [lines.map((l) => [l.look, l.values]), marks.length, shades.length])(m.linesOf({Times: [1, 2, 3], Lines: [{Look: "left", Text: "a", Values: [1, null]}, null, {Values: "no"}], Marks: [{At: 2}, {At: "x"}], Shades: [{From: 1, To: 2}, {From: 2, To: 1}]}))`,
+			`[[["left", [1, null, null]], ["", [null, null, null]]], 1, 1]`},
+		{"an axis that bends has decades with room between them", "linesdata.js", `[m.bent(14.4, 1000, 4), m.bent(1, 20, 4), m.bent(6, 40, 4), m.bent(3, 1e6, 4)]`, `[[0, 100, 1000], [0, 10], [0, 10], [0, 100, 10000, 1000000]]`},
+		{"a heatmap has room for its threshold", "heatgrid.js", `[0, 4e6, 64e6, 1e3].map((limit) => { const g = m.gridOf({items: [{time: "2026-11-21T20:00:00Z", buckets: [{low_ns: 2 ** 22, high_ns: 2 ** 22 * 1.125, count: 3}]}]}, {from: NaN, to: NaN, step: 10}, 60, limit); return limit === 0 || (m.bandAt(limit, g.per) >= g.low && m.bandAt(limit, g.per) <= g.low + g.bands); })`, `[true, true, true, true]`},
 	}
 }

@@ -32,6 +32,8 @@ func sitePages() []sitePage {
 		{name: "tree", path: "/commands?view=tree&from=-8s", has: "rows", drawing: true},
 		{name: "tcp", path: "/events?probe=tcp", has: "10.0.0.7", drawing: true},
 		{name: "requests", path: "/events?probe=http", has: "/checkout", drawing: true},
+		{name: "slos", path: "/slos", has: "checkout-latency"},
+		{name: "slo", path: "/slos/checkout-latency", has: "Error budget", drawing: true},
 		{name: "gallery", path: "/gallery", has: "empty", expected: "(root|step)=never"},
 		{name: "not-found", path: "/nowhere", has: "no", expected: "404"},
 	}
@@ -46,7 +48,7 @@ func (b *tab) open(url string, p sitePage) {
 	b.visit(url + p.path)
 	b.wait(fmt.Sprintf(`document.getElementById("main").innerText.includes(%q)`, p.has))
 	if p.drawing {
-		b.wait(drawn + ` && document.querySelectorAll("goshawk-waterfall, goshawk-chart, goshawk-heatmap").length > 0`)
+		b.wait(drawn + ` && document.querySelectorAll("goshawk-waterfall, goshawk-chart, goshawk-heatmap, goshawk-lines").length > 0`)
 	}
 	b.do(settle)
 }
@@ -203,6 +205,8 @@ func TestPages_savedAsOneFile(t *testing.T) {
 		{name: "request", path: "/events/" + id + "?save=1", has: "its own code", drawing: true},
 		{name: "requests", path: "/events?probe=http&save=1", has: "/checkout", drawing: true},
 		{name: "overview", path: "/?save=1", has: "thumbnailer"},
+		{name: "slos", path: "/slos?save=1", has: "checkout-latency"},
+		{name: "slo", path: "/slos/checkout-latency?save=1", has: "Error budget", drawing: true},
 		{name: "service", path: "/services/shop?save=1", has: "CheckStock", drawing: true},
 		{name: "commands", path: "/commands?save=1", has: "convert", drawing: true},
 		{name: "tree", path: "/commands?view=tree&from=-5m&save=1", has: "rows", drawing: true},
@@ -256,6 +260,7 @@ func TestPages_withoutScripts(t *testing.T) {
 		{name: "overview", path: "/", has: "thumbnailer"}, {name: "commands", path: "/commands", has: "convert"},
 		{name: "tree", path: "/commands?view=tree&from=-5m", has: "convert"}, {name: "service", path: "/services/shop", has: "CheckStock"},
 		{name: "requests", path: "/events?probe=http", has: "/checkout"},
+		{name: "slos", path: "/slos", has: "checkout-latency"}, {name: "slo", path: "/slos/checkout-latency", has: "left of this window"},
 	} {
 		b.visit(url + p.path)
 		text := value[string](b, `document.getElementById("main").innerText`)

@@ -28,6 +28,7 @@ type site struct {
 	schema  *model.Schema
 	tcp     *model.Schema
 	http    *model.Schema
+	judge   *judge
 	handler http.Handler
 	clock   func() time.Time
 
@@ -38,7 +39,7 @@ type site struct {
 // newSite returns a site whose clock is clock.
 func newSite(clock func() time.Time) *site {
 	s := &site{
-		store: memory.New(memory.Options{Events: 50_000, Bytes: 256 << 20}), schema: probes.Find("exec").Schema, tcp: probes.Find("tcp").Schema, http: probes.Find("http").Schema, clock: clock,
+		store: memory.New(memory.Options{Events: 50_000, Bytes: 256 << 20}), judge: judged(clock), schema: probes.Find("exec").Schema, tcp: probes.Find("tcp").Schema, http: probes.Find("http").Schema, clock: clock,
 		feed: api.NewFeed(api.FeedOptions{Filter: func(q model.Query) (func(*model.Event) bool, error) {
 			filter, err := query.New(q)
 			if err != nil {
@@ -47,7 +48,7 @@ func newSite(clock func() time.Time) *site {
 			return filter.Matches, nil
 		}}),
 	}
-	options := api.Options{Host: host{s}, Events: s.store, Feed: s.feed, Now: clock}
+	options := api.Options{Host: host{s}, Events: s.store, Feed: s.feed, Judge: s.judge, Now: clock}
 	options.UI = ui.New(ui.Options{
 		API: client.New(client.Options{Transport: client.InProcess(api.New(options)), Base: "http://localhost"}), Version: "v0.3.0", Now: clock,
 	})

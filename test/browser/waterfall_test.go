@@ -20,7 +20,7 @@ import (
 const fall = `document.querySelector("goshawk-waterfall")`
 
 // drawn is true when all elements are drawn.
-const drawn = `[...document.querySelectorAll("goshawk-waterfall, goshawk-chart, goshawk-heatmap")].every((e) => e.dataset.state === "ready" && [...e.querySelectorAll("canvas")].some((c) => c.width > 100))`
+const drawn = `[...document.querySelectorAll("goshawk-waterfall, goshawk-chart, goshawk-heatmap, goshawk-lines")].every((e) => e.dataset.state === "ready" && [...e.querySelectorAll("canvas")].some((c) => c.width > 100))`
 
 // at is a point of the page.
 type at struct{ X, Y float64 }

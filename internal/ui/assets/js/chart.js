@@ -264,7 +264,7 @@ export class Chart extends DataElement {
  * @param {number} from seconds since 1970
  * @param {number} to
  */
-function choose(element, from, to) {
+export function choose(element, from, to) {
   const detail = { from: moment(from), to: moment(to) };
   const chosen = new CustomEvent("goshawk:range", { detail, bubbles: true, cancelable: true });
   if (!element.dispatchEvent(chosen) || !location.protocol.startsWith("http")) return;
@@ -306,8 +306,8 @@ export function timeLabels(at) {
   });
 }
 
-/** @param {any} u @param {string[] | null} texts */
-function axisWidth(u, texts) {
+/** Returns how wide the texts of an axis are. @param {any} u @param {string[] | null} texts */
+export function axisWidth(u, texts) {
   if (!texts || texts.length === 0) return 50;
   u.ctx.save();
   u.ctx.font = u.axes[1].font[0];

@@ -74,9 +74,10 @@ function cellsOf(list) {
  * @param {{from: number, to: number, step: number}} time what was asked for, NaN
  *   for what is not known
  * @param {number} room how many bands there is room for
+ * @param {number} [limit] a duration in nanoseconds that is to be among the bands
  * @returns {Grid}
  */
-export function gridOf(list, time, room) {
+export function gridOf(list, time, room, limit = 0) {
   const cells = cellsOf(list);
   const begins = [...new Set(cells.map((c) => c.time))].sort((a, b) => a - b);
   const step = stepLength(begins.map((time) => ({ time })), time.step);
@@ -90,6 +91,7 @@ export function gridOf(list, time, room) {
     first = Math.min(first, Math.round(c.time / step));
     last = Math.max(last, Math.round(c.time / step));
   }
+  if (limit > 0) [shortest, longest] = [Math.min(shortest, limit), Math.max(longest, limit)];
   if (Number.isFinite(time.from)) first = Math.min(first, Math.floor(time.from / step));
   if (Number.isFinite(time.to)) last = Math.max(last, Math.ceil(time.to / step) - 1);
   if (last - first >= MOST) first = last - MOST + 1;
@@ -148,9 +150,10 @@ export function countIn(grid, part) {
  * @param {Grid} grid
  * @param {(seconds: number) => string} when
  * @param {(ns: number) => string} took
+ * @param {string} [many] what the events are called
  * @returns {string}
  */
-export function summary(grid, when, took) {
+export function summary(grid, when, took, many = "requests") {
   if (grid.total === 0) return "no data";
   const last = grid.times.length - 1;
   const sums = new Array(grid.bands).fill(0);
@@ -160,7 +163,7 @@ export function summary(grid, when, took) {
   let slow = grid.bands - 1;
   for (let n = sums[slow]; slow > 0 && n < grid.total / 100; ) n += sums[--slow];
   return [
-    `From ${when(grid.times[0])} to ${when(grid.times[last] + grid.step)}, ${countIn(grid, whole).toLocaleString("en")} requests`,
+    `From ${when(grid.times[0])} to ${when(grid.times[last] + grid.step)}, ${countIn(grid, whole).toLocaleString("en")} ${many}`,
     `most took ${took(bandBegin(grid.low + usual, grid.per))} to ${took(bandBegin(grid.low + usual + 1, grid.per))}`,
     `1 of 100 took ${took(bandBegin(grid.low + slow, grid.per))} or longer`,
   ].join("; ") + ".";

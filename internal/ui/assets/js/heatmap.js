@@ -42,6 +42,17 @@ export class Heatmap extends DataElement {
     this.shades = [];
   }
 
+  /** The duration that is marked, in nanoseconds; 0 for none. */
+  get limit() {
+    const ns = Number(this.dataset.limit);
+    return ns > 0 ? ns : 0;
+  }
+
+  /** What one of the events is called. */
+  get noun() {
+    return this.dataset.noun ?? "request";
+  }
+
   build() {
     this.canvas = make("canvas", { class: "gw-cells", "aria-hidden": "true" });
     this.stage = make("div", { class: "gw-heat", tabindex: "0", role: "application", "aria-roledescription": "heatmap" }, this.canvas);
@@ -67,17 +78,17 @@ export class Heatmap extends DataElement {
     this.data = data;
     this.time = asked(this.getAttribute("src") ?? this.getAttribute("data-src") ?? "", Date.now() / 1000);
     this.#arrange(this.stage?.clientHeight || 240);
-    this.stage?.setAttribute("aria-label", `${this.label || "Heatmap"}. ${summary(this.grid, (s) => clock(s * 1000), duration)} ${HELP}`);
+    this.stage?.setAttribute("aria-label", `${this.label || "Heatmap"}. ${summary(this.grid, (s) => clock(s * 1000), duration, this.noun + "s")} ${HELP}`);
     return this.grid.total > 0;
   }
 
   /** @param {number} height */
   #arrange(height) {
-    this.grid = gridOf(this.data, this.time, Math.max(Math.floor((height - BELOW) / BAND), 4));
+    this.grid = gridOf(this.data, this.time, Math.max(Math.floor((height - BELOW) / BAND), 4), this.limit);
     this.cursor = null;
     this.anchor = null;
     const dots = Array.from({ length: LEVELS }, (_, i) => make("i", { "data-heat": String(i + 1) }));
-    this.scale?.replaceChildren("1", ...dots, `${count(this.grid.most, "request")} in a cell`);
+    this.scale?.replaceChildren("1", ...dots, `${count(this.grid.most, this.noun)} in a cell`);
     this.#tell();
   }
 
@@ -90,7 +101,7 @@ export class Heatmap extends DataElement {
   scene() {
     return {
       grid: this.grid, width: this.stage?.clientWidth ?? 0, height: this.stage?.clientHeight ?? 0, ratio: window.devicePixelRatio || 1,
-      colors: this.colors ?? colorsOf(this), shades: this.shades, cursor: this.cursor, part: this.selection(),
+      colors: this.colors ?? colorsOf(this), shades: this.shades, cursor: this.cursor, part: this.selection(), limit: this.limit,
     };
   }
 
@@ -133,7 +144,7 @@ export class Heatmap extends DataElement {
     const part = this.selection();
     if (this.clear) this.clear.hidden = this.chosen === null;
     if (!this.what) return;
-    this.what.textContent = part && this.chosen ? `${clock(this.chosen.from * 1000)} to ${clock(this.chosen.to * 1000)}, ${duration(this.chosen.low)} or longer: ${count(countIn(this.grid, part), "request")}` : "";
+    this.what.textContent = part && this.chosen ? `${clock(this.chosen.from * 1000)} to ${clock(this.chosen.to * 1000)}, ${duration(this.chosen.low)} or longer: ${count(countIn(this.grid, part), this.noun)}` : "";
   }
 
   /**
@@ -222,11 +233,11 @@ export class Heatmap extends DataElement {
     const from = grid.low + at.band;
     const all = countIn(grid, column);
     return {
-      n: count(n, "request"),
+      n: count(n, this.noun),
       when: `${clock(grid.times[at.time] * 1000)} to ${clock((grid.times[at.time] + grid.step) * 1000)}`,
       took: `${duration(bandBegin(from, grid.per))} to ${duration(bandBegin(from + 1, grid.per))}`,
-      share: all > 0 ? `${percent(n, all)} of ${count(all, "request")}` : "none",
-      slower: count(countIn(grid, { ...column, low: from }), "request"),
+      share: all > 0 ? `${percent(n, all)} of ${count(all, this.noun)}` : "none",
+      slower: count(countIn(grid, { ...column, low: from }), this.noun),
     };
   }
 

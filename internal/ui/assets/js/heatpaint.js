@@ -26,6 +26,7 @@ const SHADES = /** @type {["cpu" | "text", "surface" | "cpu", number][]} */ ([
  * @property {string[]} shades
  * @property {{time: number, band: number} | null} cursor the cell that is looked at
  * @property {import("./heatgrid.js").Part | null} part what is selected
+ * @property {number} limit a duration that is marked, in nanoseconds; 0 for none
  */
 
 /**
@@ -83,6 +84,7 @@ export function paint(ctx, s) {
   durations(ctx, s);
   times(ctx, s);
   cells(ctx, s);
+  if (s.limit > 0) marked(ctx, s);
   if (s.part) selected(ctx, s, s.part);
   if (s.cursor) {
     const { time, band } = s.cursor;
@@ -126,6 +128,30 @@ function durations(ctx, s) {
   }
   ctx.fillStyle = colors.line;
   ctx.fillRect(LEFT, s.height - BELOW, s.width - LEFT, 1);
+}
+
+/** Marks the duration that is good at most. @param {CanvasRenderingContext2D} ctx @param {Scene} s */
+function marked(ctx, s) {
+  const y = Math.round(yOf(s, bandAt(s.limit, s.grid.per) - s.grid.low)) + 0.5;
+  const text = `threshold ${duration(s.limit)}`;
+  ctx.strokeStyle = s.colors.bad;
+  ctx.lineWidth = 1.5;
+  ctx.setLineDash([6, 4]);
+  ctx.beginPath();
+  ctx.moveTo(LEFT, y);
+  ctx.lineTo(s.width, y);
+  ctx.stroke();
+  ctx.setLineDash([]);
+  const width = ctx.measureText(text).width + 12;
+  const top = y > 20 ? y - 19 : y + 3;
+  ctx.fillStyle = s.colors.surface;
+  ctx.globalAlpha = 0.85;
+  ctx.fillRect(s.width - width, top, width, 16);
+  ctx.globalAlpha = 1;
+  ctx.fillStyle = s.colors.bad;
+  ctx.textAlign = "right";
+  ctx.textBaseline = "middle";
+  ctx.fillText(text, s.width - 6, top + 8.5);
 }
 
 /** @param {CanvasRenderingContext2D} ctx @param {Scene} s */

@@ -19,7 +19,8 @@ shortcuts();
 live();
 customElements.define("goshawk-waterfall", Waterfall);
 customElements.define("goshawk-chart", Chart);
-// Few pages have one.
+// Few pages have these.
 if (document.querySelector("goshawk-heatmap")) import("./heatmap.js").then(({ Heatmap }) => customElements.define("goshawk-heatmap", Heatmap));
+if (document.querySelector("goshawk-lines")) import("./lines.js").then(({ Lines }) => customElements.define("goshawk-lines", Lines));
 // Whoever drives a browser waits for this.
 document.documentElement.dataset.ready = "";
