@@ -66,14 +66,15 @@ func (s spy) Decode(record []byte, emit func(*model.Event)) error {
 	return s.Decoder.Decode(record, emit)
 }
 
-// startLive starts the probe, which looks at no process until attach is called.
-func startLive(t *testing.T, options probe.Options) *live {
+// startLive starts the probe, which looks at no process until attach is called. It
+// counts by limits from the beginning.
+func startLive(t *testing.T, options probe.Options, limits ...time.Duration) *live {
 	t.Helper()
-	return startSpec(t, Spec(), options)
+	return startSpec(t, Spec(), options, limits...)
 }
 
 // startSpec is startLive for a changed probe.
-func startSpec(t *testing.T, spec *probe.Spec, options probe.Options) *live {
+func startSpec(t *testing.T, spec *probe.Spec, options probe.Options, limits ...time.Duration) *live {
 	t.Helper()
 	testutil.RequireBPF(t)
 	testutil.RequireArch(t, "points at calls and returns are found on amd64 only", "amd64")
@@ -100,6 +101,9 @@ func startSpec(t *testing.T, spec *probe.Spec, options probe.Options) *live {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.probe.Close() })
+	if rest, err := l.probe.Count(limits); err != nil || rest != nil {
+		t.Fatal(rest, err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	l.cancel = cancel
 	go func() { l.ended <- l.probe.Run(ctx, nil, l.add) }()

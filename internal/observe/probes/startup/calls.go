@@ -139,9 +139,12 @@ func (d *decoder) syscall(s *start, r *bpfStartupRecord, operand string, emit fu
 	switch {
 	case within.name != "":
 		within.calls.add(one)
-	case one.begin < s.ended.end:
+	case one.begin < s.ended.end || name == "listen" && !s.listenTold:
+		// The listen that ended the phase began in it, even where what is left of it
+		// without waiting for a CPU seems to have begun later.
 		d.tell(s, &one, s.ended.span, emit)
 	}
+	s.listenTold = s.listenTold || name == "listen"
 }
 
 // tell emits a system call of the interval that has a span.

@@ -75,6 +75,7 @@ type start struct {
 	inits       bool // of packages other than the runtime's own
 	sawPackage  bool
 	listens     bool
+	listenTold  bool
 	throttles   uint32
 	lost        uint64
 	bound       map[uint32]string // what sockets were bound to
