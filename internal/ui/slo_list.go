@@ -359,7 +359,7 @@ func firingCell(o *v1.SLO, now time.Time) Cell {
 	for _, a := range firing[:min(len(firing), 1)] {
 		text := visible(a.Severity)
 		if a.Since != nil {
-			text += " for " + age(sinceOf(a), now)
+			text += " for " + shortAge(sinceOf(a), now)
 		}
 		c.Badges = append(c.Badges, Badge{Class: alertClass(a.Severity), Text: text, Title: "above " + timesText(a.Burn) + " over " + lengthText(a.LongNS) + " and " + lengthText(a.ShortNS)})
 	}
@@ -378,6 +378,17 @@ func firingCell(o *v1.SLO, now time.Time) Cell {
 		c.Badges = append(c.Badges, Badge{Text: "too few events", Title: "above " + timesText(a.Burn) + " over " + lengthText(a.LongNS) + " and " + lengthText(a.ShortNS) + ", but too few events for the alert to be sure"})
 	}
 	return c
+}
+
+// shortAge renders how long ago t was in one unit.
+func shortAge(t, now time.Time) string {
+	d := max(now.Sub(t), time.Second)
+	for _, unit := range []time.Duration{24 * time.Hour, time.Hour, time.Minute, time.Second} {
+		if d >= unit {
+			return duration(int64(d.Truncate(unit)))
+		}
+	}
+	return ""
 }
 
 func alertClass(severity string) string {

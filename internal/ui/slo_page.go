@@ -78,9 +78,15 @@ func (s *server) slo(r *http.Request) (*Page, error) {
 		return nil, err
 	}
 	since := countedSince(&h)
-	if whole(f) && !since.IsZero() && time.Time(h.To).Sub(since) < time.Time(h.To).Sub(time.Time(h.From))/youngShare {
-		if h, err = s.api.SLOHistory(ctx, o.Name, v1.SLOHistoryQuery{From: v1.Moment{At: since}}); err != nil {
+	for range mostYoung {
+		if !whole(f) || !young(&h) {
+			break
+		}
+		if h, err = s.api.SLOHistory(ctx, o.Name, v1.SLOHistoryQuery{From: v1.Moment{At: countedSince(&h)}}); err != nil {
 			return nil, err
+		}
+		if finer := countedSince(&h); !finer.IsZero() {
+			since = finer
 		}
 	}
 	v := newSLOView(&o, &h, f, now)
@@ -118,6 +124,15 @@ func whole(f *Filter) bool { return f.Query.From.IsZero() && f.Query.To.IsZero()
 // youngShare is how many times longer the window must be than what was counted of
 // it for the page to be about that alone: the rest would be empty.
 const youngShare = 5
+
+// mostYoung is how often the begin is looked for, by shorter steps each time.
+const mostYoung = 3
+
+// young reports whether just the end of a time was counted.
+func young(h *v1.SLOHistory) bool {
+	since, end := countedSince(h), time.Time(h.To)
+	return !since.IsZero() && end.Sub(since) < end.Sub(time.Time(h.From))/youngShare
+}
 
 // newSLOView makes the page of what the API says, but for the requests.
 func newSLOView(o *v1.SLO, h *v1.SLOHistory, f *Filter, now time.Time) SLOView {

@@ -156,25 +156,50 @@ func TestSLO_savedHasItsData(t *testing.T) {
 }
 
 func TestSLO_thatIsYoungIsShownSinceItIsCounted(t *testing.T) {
-	f := plainAPI()
+	began := testNow().Add(-35 * time.Second).Truncate(10 * time.Second)
 	o := sampleSLO("young", "shop", 0.999, 9000, 3, 1, testNow())
-	h := sampleHistory(&o, sampleWindow, 2*time.Hour, testNow())
-	for i := range h.Points[:len(h.Points)-3] {
-		p := &h.Points[i]
-		p.Good, p.Bad, p.BudgetRemainingRatio, p.Burn = nil, nil, nil, nil
-	}
-	f.answers["slos/young"], f.answers["slos/young/history"] = o, h
-	body := get(t, serve(f), "/slos/young").body.String()
 	var asked []string
-	for _, a := range f.asked {
-		if strings.Contains(a, "history") {
-			asked = append(asked, a)
+	// Steps of a four hundredth of the time, as the API has.
+	api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f := plainAPI()
+		f.answers["slos/young"] = o
+		if strings.HasSuffix(r.URL.Path, "/history") {
+			asked = append(asked, r.URL.Query().Get("from"))
+			from := testNow().Add(-sampleWindow)
+			if len(asked) > 1 {
+				from, _ = time.Parse(time.RFC3339, r.URL.Query().Get("from"))
+			}
+			step := max(testNow().Sub(from)/400, 10*time.Second).Truncate(10 * time.Second)
+			h := sampleHistory(&o, testNow().Sub(from), step, testNow())
+			for i := range h.Points {
+				p := &h.Points[i]
+				if p.Good, p.Bad = new(uint64), new(uint64); !time.Time(p.Time).After(began) {
+					p.Good, p.Bad, p.BudgetRemainingRatio, p.Burn = nil, nil, nil, nil
+				}
+			}
+			f.answers["slos/young/history"] = h
 		}
+		f.ServeHTTP(w, r)
+	})
+	l := loadOnce()
+	s := &server{api: clientOf(api), now: testNow, assets: l.assets, views: l.views}
+	r := httptest.NewRequest("GET", "/slos/young", nil)
+	r.SetPathValue("name", "young")
+	page, err := s.slo(r)
+	if err != nil {
+		t.Fatal(err)
 	}
-	since := time.Time(h.Points[len(h.Points)-4].Time).Format(time.RFC3339)
-	want := []string{"/api/v1/slos/young/history", "/api/v1/slos/young/history?from=" + strings.ReplaceAll(since, ":", "%3A")}
-	if diff := cmp.Diff(want, asked); diff != "" || !strings.Contains(body, "counted since") {
-		t.Errorf("asked for other histories: %s", diff)
+	v := page.Body.(SLOView)
+	if len(asked) != 3 || asked[0] != "" || v.Counted.ISO != began.Format(time.RFC3339) || v.CountedFor != "35 s" || v.Budget.Data.From < seconds(began.Add(-time.Minute)) {
+		t.Errorf("asked for the histories from %q; counted since %s, for %s, drawn from %v", asked, v.Counted.ISO, v.CountedFor, v.Budget.Begin)
+	}
+}
+
+func TestShortAge(t *testing.T) {
+	for d, want := range map[time.Duration]string{0: "1 s", 59 * time.Second: "59 s", 106 * time.Second: "1 min", 119 * time.Minute: "1 h", 47 * time.Hour: "1 d", 90 * 24 * time.Hour: "90 d"} {
+		if got := shortAge(testNow().Add(-d), testNow()); got != want {
+			t.Errorf("%s is %s, want %s", d, got, want)
+		}
 	}
 }
 
@@ -205,7 +230,9 @@ func requestGroup(method, route, template string, n uint64) v1.Rollup {
 }
 
 func TestSLORequests_areThoseThatCount(t *testing.T) {
-	groups := []v1.Rollup{requestGroup("POST", "/checkout", "", 5), requestGroup("GET", "", "/checkout", 2), requestGroup("GET", "/cart", "", 7), requestGroup("GET", "/healthz", "", 9)}
+	called := requestGroup("GET", "", "", 3)
+	called.Group[keyRole] = roleClient
+	groups := []v1.Rollup{requestGroup("POST", "/checkout", "", 5), requestGroup("GET", "", "/checkout", 2), requestGroup("GET", "/cart", "", 7), requestGroup("GET", "/healthz", "", 9), called}
 	attribute := func(patterns string, keys ...string) v1.SLOAttribute {
 		return v1.SLOAttribute{Keys: keys, Patterns: strings.Split(patterns, " ")}
 	}
@@ -222,8 +249,9 @@ func TestSLORequests_areThoseThatCount(t *testing.T) {
 			[]string{"http.route=/checkout url.template= service=shop", "http.route= url.template=/checkout service=shop"}, ""},
 		{"all but one", v1.SLO{Select: v1.SLOSelector{Service: []string{"shop"}}, Exclude: []v1.SLOSelector{{Attributes: []v1.SLOAttribute{attribute("/healthz", keyRoute)}}}},
 			[]string{"http.route=/checkout service=shop", "http.route= service=shop", "http.route=/cart service=shop"}, ""},
-		{"all there are", v1.SLO{Select: v1.SLOSelector{Service: []string{"shop"}, Attributes: []v1.SLOAttribute{attribute("server", keyRole)}}}, []string{"service=shop"}, ""},
-		{"what was not seen", v1.SLO{Select: v1.SLOSelector{Service: []string{"shop"}, Attributes: []v1.SLOAttribute{attribute("/report", keyRoute)}}}, []string{"http.route=/report service=shop"}, ""},
+		{"all there are", v1.SLO{Select: v1.SLOSelector{Service: []string{"shop"}, Attributes: []v1.SLOAttribute{attribute("server client", keyRole)}}}, []string{"service=shop"}, ""},
+		{"what was not seen", v1.SLO{Select: v1.SLOSelector{Service: []string{"shop"}, Attributes: []v1.SLOAttribute{attribute("/report", keyRoute)}}}, nil, ""},
+		{"a role and any route", v1.SLO{Select: v1.SLOSelector{Service: []string{"shop"}, Attributes: []v1.SLOAttribute{attribute("server", keyRole), attribute("*", keyRoute, keyTemplate)}}}, []string{"goshawk.role=server service=shop"}, ""},
 		{"what sums do not know", v1.SLO{Select: v1.SLOSelector{Service: []string{"shop"}, Attributes: []v1.SLOAttribute{attribute("10.*", "client.address")}}}, []string{"service=shop"}, "depends on client.address"},
 		{"a route, and what sums do not know", v1.SLO{Select: v1.SLOSelector{Service: []string{"shop"}, Attributes: []v1.SLOAttribute{attribute("/check*", keyRoute), attribute("10.*", "client.address")}}}, []string{"http.route=/checkout service=shop"}, "depends on client.address"},
 		{"a pattern for services", v1.SLO{Select: v1.SLOSelector{Service: []string{"sh*"}}}, []string{"service="}, ""},
@@ -239,6 +267,9 @@ func TestSLORequests_areThoseThatCount(t *testing.T) {
 			}
 			var got []string
 			seen := map[string]bool{}
+			if c.none {
+				c.queries = nil
+			}
 			for _, q := range c.queries {
 				var parts []string
 				for _, m := range q.Where {
@@ -261,16 +292,18 @@ func TestSLORequests_areThoseThatCount(t *testing.T) {
 }
 
 func TestSLORequests_ofManyGroupsAreOfAll(t *testing.T) {
+	called := requestGroup("GET", "", "", 3)
+	called.Group[keyRole] = roleClient
 	var groups []v1.Rollup
 	for i := range 9 {
 		groups = append(groups, requestGroup("GET", fmt.Sprintf("/api/%d", i), "", 1))
 	}
-	groups = append(groups, requestGroup("GET", "/other", "", 1))
+	groups = append(groups, requestGroup("GET", "/other", "", 1), called)
 	var asked []string
 	s := &server{api: clientOf(rollupAPI(groups, &asked)), now: testNow}
-	o := v1.SLO{Signal: "http", Select: v1.SLOSelector{Service: []string{"shop"}, Attributes: []v1.SLOAttribute{{Keys: []string{keyRoute}, Patterns: []string{"/api/*"}}}}}
+	o := v1.SLO{Signal: "http", Select: v1.SLOSelector{Service: []string{"shop"}, Attributes: []v1.SLOAttribute{{Keys: []string{keyRole}, Patterns: []string{roleServer}}, {Keys: []string{keyRoute}, Patterns: []string{"/api/*"}}}}}
 	c, err := s.choose(t.Context(), &o, requestKeys().Keys(), v1.EventQuery{})
-	if err != nil || len(c.queries) != 1 || c.queries[0].Where != nil || len(c.notes) != 1 || !strings.Contains(c.notes[0], "9 groups of 10") {
+	if err != nil || len(c.queries) != 1 || len(c.queries[0].Where) != 1 || c.queries[0].Where[0].Value != roleServer || len(c.notes) != 1 || !strings.Contains(c.notes[0], "9 groups of 10") {
 		t.Errorf("%+v, %v", c, err)
 	}
 }

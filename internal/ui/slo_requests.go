@@ -51,6 +51,8 @@ type chosen struct {
 	queries []v1.RollupQuery
 	// notes say how these differ.
 	notes []string
+	// none says that nothing of it was seen.
+	none bool
 }
 
 // sloRequests returns how long the events of an objective took; nil, and why,
@@ -74,6 +76,9 @@ func (s *server) sloRequests(ctx context.Context, o *v1.SLO, f *Filter, now time
 	w := newWindow(from, to)
 	v := &SLORequests{Begin: newDay(v1.Time(w.from), now), End: newDay(v1.Time(w.to), now), Notes: c.notes}
 	var sums v1.List[v1.Rollup]
+	if c.none {
+		c.queries = nil
+	}
 	for _, q := range c.queries {
 		q.From, q.To, q.Step, q.Buckets = asked.From, asked.To, w.step, true
 		part, err := s.api.Rollups(ctx, q)
@@ -172,11 +177,21 @@ func (s *server) choose(ctx context.Context, o *v1.SLO, groups []string, asked v
 	if err != nil {
 		return chosen{}, err
 	}
-	parts, all := matching(o, sums.Items, groups)
+	narrow := literals(o, groups)
+	near := slices.DeleteFunc(slices.Clone(sums.Items), func(r v1.Rollup) bool {
+		return slices.ContainsFunc(narrow, func(m v1.Match) bool { return r.Group[m.Key] != m.Value })
+	})
+	parts := matching(o, near, groups)
 	switch {
-	case all || len(sums.Items) == 0:
+	case len(parts) == 0:
+		c.none = true
+	case len(parts) == len(sums.Items):
+		// All that there is: nothing needs to be chosen.
+	case len(parts) == len(near):
+		c.queries[0].Where = narrow
 	case len(parts) > maxParts:
-		c.notes = append(c.notes, "The objective counts "+plural(uint64(len(parts)), "group", "groups")+" of "+grouped(int64(len(sums.Items)))+": these numbers are of all of them.")
+		c.queries[0].Where = narrow
+		c.notes = append(c.notes, "The objective counts "+plural(uint64(len(parts)), "group", "groups")+" of "+grouped(int64(len(near)))+": these numbers are of all of them.")
 	default:
 		c.queries = nil
 		for _, r := range parts {
@@ -185,10 +200,6 @@ func (s *server) choose(ctx context.Context, o *v1.SLO, groups []string, asked v
 				part.Where = append(part.Where, v1.Match{Key: key, Value: r.Group[key]})
 			}
 			c.queries = append(c.queries, part)
-		}
-		if len(parts) == 0 {
-			// Nothing of it was seen: so it is said.
-			c.queries = []v1.RollupQuery{{Probe: o.Signal, Service: whole.Service, Where: literals(o, groups)}}
 		}
 	}
 	return c, nil
@@ -222,10 +233,9 @@ func selectionKeys(o *v1.SLO, groups []string) (known, others []string) {
 	return known, others
 }
 
-// matching returns the sums of which events count, and whether these are all. An
-// attribute that sums are not told apart by is taken to match where it selects,
-// and not to where it excludes.
-func matching(o *v1.SLO, sums []v1.Rollup, groups []string) (parts []v1.Rollup, all bool) {
+// matching returns the sums of which events count. An attribute that sums are not
+// told apart by is taken to match where it selects, and not to where it excludes.
+func matching(o *v1.SLO, sums []v1.Rollup, groups []string) []v1.Rollup {
 	apart := func(a v1.SLOAttribute) bool {
 		return !slices.ContainsFunc(a.Keys, func(key string) bool { return !slices.Contains(groups, key) })
 	}
@@ -235,6 +245,7 @@ func matching(o *v1.SLO, sums []v1.Rollup, groups []string) (parts []v1.Rollup, 
 			selects.Attributes = append(selects.Attributes, a)
 		}
 	}
+	var parts []v1.Rollup
 	for i := range sums {
 		r := &sums[i]
 		value := func(key string) string { return r.Group[key] }
@@ -245,14 +256,14 @@ func matching(o *v1.SLO, sums []v1.Rollup, groups []string) (parts []v1.Rollup, 
 			parts = append(parts, *r)
 		}
 	}
-	return parts, len(parts) == len(sums)
+	return parts
 }
 
-// literals are the values that an objective chooses by without a pattern.
+// literals are the attributes of which an objective wants just one value.
 func literals(o *v1.SLO, groups []string) []v1.Match {
 	var list []v1.Match
 	for _, a := range o.Select.Attributes {
-		if len(a.Patterns) == 1 && !strings.ContainsAny(a.Patterns[0], "*?") && slices.Contains(groups, a.Keys[0]) {
+		if len(a.Keys) == 1 && len(a.Patterns) == 1 && !strings.ContainsAny(a.Patterns[0], "*?") && slices.Contains(groups, a.Keys[0]) {
 			list = append(list, v1.Match{Key: a.Keys[0], Value: a.Patterns[0]})
 		}
 	}
