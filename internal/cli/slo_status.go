@@ -122,6 +122,10 @@ func printSLOs(w io.Writer, list []v1.SLO) error {
 	rows := [][]string{{"VERDICT", "NAME", "SERVICE", "OBJECTIVE", "WINDOW", "SLI", "BUDGET LEFT", "BURN", "GOOD", "BAD", "ALERTS"}}
 	for i := range list {
 		s := &list[i]
+		if s.Error != "" {
+			rows = append(rows, []string{s.Verdict.String(), table.Printable(s.Name), table.Printable(s.Service), percentText(s.Objective, 6), table.Printable(s.Window), "-", "-", "-", "-", "-", "-"})
+			continue
+		}
 		rows = append(rows, []string{
 			s.Verdict.String(), table.Printable(s.Name), table.Printable(s.Service), percentText(s.Objective, 6), table.Printable(s.Window), ratioText(s.SLI),
 			percentText(s.BudgetRemainingRatio, 3), burnText(s.Burn), strconv.FormatUint(s.Good, 10), strconv.FormatUint(s.Bad, 10), alertText(s.Alerts),
