@@ -15,6 +15,7 @@ import (
 	"github.com/goshawk-io/goshawk/internal/api"
 	v1 "github.com/goshawk-io/goshawk/internal/api/v1"
 	"github.com/goshawk-io/goshawk/internal/model"
+	"github.com/goshawk-io/goshawk/internal/platform"
 	"github.com/goshawk-io/goshawk/internal/store/memory"
 	"github.com/goshawk-io/goshawk/internal/store/query"
 	"github.com/goshawk-io/goshawk/internal/store/sqlite"
@@ -89,7 +90,7 @@ func openData(ctx context.Context, o dataOptions, size int64, demo bool, log *sl
 	if err != nil && passing {
 		err = errors.Join(err, os.RemoveAll(dir))
 	}
-	var locked *sqlite.LockedError
+	var locked *platform.LockedError
 	switch {
 	case errors.As(err, &locked):
 		return nil, usageError("stop that one, or "+hint, "up: %w", err)

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/goshawk-io/goshawk/internal/platform"
 )
 
 // childEnv makes the test binary another process: what it does, and with what,
@@ -219,7 +221,7 @@ func TestOpen_aLockedDirectory(t *testing.T) {
 		t.Fatal(cmd.Wait())
 	}
 	_, err := Open(context.Background(), Options{Dir: dir})
-	var locked *LockedError
+	var locked *platform.LockedError
 	if !errors.As(err, &locked) || locked.PID != cmd.Process.Pid || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), strconv.Itoa(locked.PID)) {
 		t.Errorf("%v, want that process %d has %s", err, cmd.Process.Pid, dir)
 	}

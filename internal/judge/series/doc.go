@@ -28,7 +28,7 @@
 // [Options.MaxAhead], because one sample of the far future makes a store
 // refuse all others; series and native histograms beyond their limits; all
 // samples while the disk is full. A directory that another process has open is a
-// [LockedError].
+// [platform.LockedError].
 //
 // What is corrupt is set aside in the folder "quarantine" and never keeps the
 // engine from starting: a block as a whole, a segment of the log from the damage

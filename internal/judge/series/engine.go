@@ -12,6 +12,8 @@ import (
 	"github.com/oklog/ulid/v2"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
+
+	"github.com/goshawk-io/goshawk/internal/platform"
 )
 
 // Engine keeps series, answers queries and evaluates rules. It is safe for
@@ -38,7 +40,7 @@ type Engine struct {
 }
 
 // Open opens the directory o.Dir, reading its log again, and begins to evaluate
-// rules once there are some. It returns a [LockedError] when a process has the
+// rules once there are some. It returns a [platform.LockedError] when a process has the
 // directory open. Damaged files are set aside and are no error. When the disk
 // is full, the engine waits for room and refuses samples and queries until then.
 func Open(ctx context.Context, o Options) (*Engine, error) {
@@ -51,7 +53,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open series: %w", err)
 	}
-	held, err := lock(o.Dir)
+	held, err := platform.LockDir(o.Dir)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/goshawk-io/goshawk/internal/model"
+	"github.com/goshawk-io/goshawk/internal/platform"
 	"github.com/goshawk-io/goshawk/internal/testutil"
 )
 
@@ -161,7 +162,7 @@ func TestOpen_namesTheProcessThatHasIt(t *testing.T) {
 		t.Error("the child says nothing")
 	}
 	_, err = Open(context.Background(), dir, Options{})
-	if locked, ok := err.(*LockedError); !ok || locked.PID != cmd.Process.Pid {
+	if locked, ok := err.(*platform.LockedError); !ok || locked.PID != cmd.Process.Pid {
 		t.Errorf("error %v, want one of process %d", err, cmd.Process.Pid)
 	}
 	cmd.Process.Kill()

@@ -17,6 +17,7 @@ import (
 
 	v1 "github.com/goshawk-io/goshawk/internal/api/v1"
 	"github.com/goshawk-io/goshawk/internal/model"
+	"github.com/goshawk-io/goshawk/internal/platform"
 )
 
 // clock is a clock that a test sets.
@@ -267,7 +268,7 @@ func TestOpen_refusesASecond(t *testing.T) {
 	dir := t.TempDir()
 	s := openStore(t, dir, Options{})
 	_, err := Open(context.Background(), dir, Options{})
-	var locked *LockedError
+	var locked *platform.LockedError
 	if !errors.As(err, &locked) || locked.Dir != dir || locked.PID != os.Getpid() || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
 		t.Errorf("error %v, want the directory and the process", err)
 	}

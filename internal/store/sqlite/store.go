@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/goshawk-io/goshawk/internal/model"
+	"github.com/goshawk-io/goshawk/internal/platform"
 	"github.com/goshawk-io/goshawk/internal/store/keep"
 	"golang.org/x/sys/unix"
 )
@@ -200,7 +201,7 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
 		return nil, fmt.Errorf("write to data directory %s: %w", dir, err)
 	}
-	held, err := lock(dir)
+	held, err := platform.LockDir(dir)
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package series
+package platform
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// LockedError says that a process has the directory open.
+// LockedError says that another process has the directory open.
 type LockedError struct {
 	// Dir is the directory.
 	Dir string
@@ -23,17 +23,18 @@ type LockedError struct {
 // Error names the directory and the process.
 func (e *LockedError) Error() string {
 	if e.PID == 0 {
-		return fmt.Sprintf("series directory %s: is in use by another process", e.Dir)
+		return fmt.Sprintf("directory %s: is in use by another process", e.Dir)
 	}
-	return fmt.Sprintf("series directory %s: is in use by process %d", e.Dir, e.PID)
+	return fmt.Sprintf("directory %s: is in use by process %d", e.Dir, e.PID)
 }
 
-// lock takes the directory until the file is closed. The lock goes with the
-// process, so that none is left behind by a crash.
-func lock(dir string) (*os.File, error) {
+// LockDir takes a directory for this process until the file, LOCK in it, is closed.
+// The lock goes with the process, so that none is left behind by a crash. The error
+// is a [*LockedError] when another process has it.
+func LockDir(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, "LOCK"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("lock series directory: %w", err)
+		return nil, fmt.Errorf("lock directory: %w", err)
 	}
 	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
@@ -44,7 +45,7 @@ func lock(dir string) (*os.File, error) {
 	}
 	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("lock series directory %s: %w", dir, err)
+		return nil, fmt.Errorf("lock directory %s: %w", dir, err)
 	}
 	// The pid is for people; the lock holds without it, on a full disk say.
 	if f.Truncate(0) == nil {
