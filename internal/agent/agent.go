@@ -191,12 +191,12 @@ func (a *Agent) Apply(name string, settings probe.Settings) error {
 	return nil
 }
 
-// Count makes a probe count how many of its events take longer than each of
-// limits: see [probe.Probe.Count]. A probe that does not run is an error.
-func (a *Agent) Count(name string, limits []time.Duration) (rest []time.Duration, err error) {
+// CountPast makes a probe count how many of its events take longer than each of
+// limits: see [probe.Probe.CountPast]. A probe that does not run is an error.
+func (a *Agent) CountPast(name string, limits []time.Duration) (rest []time.Duration, err error) {
 	for _, p := range a.probes {
 		if p.Spec().Name == name {
-			return p.Count(limits)
+			return p.CountPast(limits)
 		}
 	}
 	return nil, fmt.Errorf("count by limits: probe %s does not run", name)

@@ -165,7 +165,7 @@ func (j *judging) applyReceiver(_ context.Context, name string, _, now *config.C
 // limits tells the probes by which thresholds they must count.
 func limits(a *agent.Agent) func(objective.Signal, []time.Duration) error {
 	return func(s objective.Signal, wanted []time.Duration) error {
-		_, err := a.Count(string(s), wanted)
+		_, err := a.CountPast(string(s), wanted)
 		if errors.Is(err, probe.ErrNoLimits) {
 			return nil
 		}

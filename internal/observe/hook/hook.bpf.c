@@ -14,6 +14,7 @@
  */
 #include "../bpf/kernel.h"
 #include "../bpf/goabi.h"
+#include "../bpf/namespace.h"
 #include "sample.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -107,25 +108,11 @@ u64 hits = 0;
 u64 limit = 0;
 u64 reached = 0;
 
-struct bpf_pidns_info {
-	u32 pid;
-	u32 tgid;
-};
-
 static __always_inline bool elsewhere(void)
 {
 	u32 pid = *(volatile u32 *)&target;
-	u64 ino = *(volatile u64 *)&target_ino;
-	struct bpf_pidns_info current = {};
 
-	if (!pid)
-		return false;
-	if (!ino)
-		return pid != bpf_get_current_pid_tgid() >> 32;
-	/* It is an error in any other namespace. */
-	if (bpf_get_ns_current_pid_tgid(*(volatile u64 *)&target_dev, ino, &current, sizeof(current)) != 0)
-		return true;
-	return pid != current.tgid;
+	return pid && !has_id(pid, *(volatile u64 *)&target_dev, *(volatile u64 *)&target_ino);
 }
 
 static __always_inline u32 bucket_of(u64 n)

@@ -96,7 +96,7 @@ func (k *kernelTier) filter() error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(k.objects.TargetDev.Set(own.dev), k.objects.TargetIno.Set(own.ino), k.objects.Target.Set(own.pid))
+	err = errors.Join(k.objects.TargetDev.Set(own.in.Device), k.objects.TargetIno.Set(own.in.Inode), k.objects.Target.Set(own.pid))
 	if err != nil {
 		return fmt.Errorf("name the target to the programs of hook: %w", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/goshawk-io/goshawk/internal/observe/symbol"
 	"github.com/goshawk-io/goshawk/internal/observe/target"
 	"github.com/goshawk-io/goshawk/internal/observe/uprobe"
+	"github.com/goshawk-io/goshawk/internal/platform"
 )
 
 // process is the target: the very process and the very file that it runs.
@@ -118,23 +119,22 @@ func (p *process) guard(log *slog.Logger) *uprobe.Guard {
 	return guard
 }
 
-// namespacedID is the id of a process in its own PID namespace, and the namespace as
-// the kernel's programs name it: ino is 0 when the kernel has no namespaces.
+// namespacedID is the id of a process in its own PID namespace, and the namespace,
+// which is the zero value when the kernel has none.
 type namespacedID struct {
-	pid      uint32
-	dev, ino uint64
+	pid uint32
+	in  platform.PIDNamespace
 }
 
 // namespaced returns the id of the process in its own PID namespace. That is not
 // [process.pid] when the process is in a container and this one is not.
 func (p *process) namespaced() (namespacedID, error) {
-	var st unix.Stat_t
-	err := unix.Stat(fmt.Sprintf("/proc/%d/ns/pid", p.pid), &st)
-	if errors.Is(err, unix.ENOENT) && !p.gone() {
+	in, err := platform.PIDNamespaceOf(p.pid)
+	if errors.Is(err, os.ErrNotExist) && !p.gone() {
 		return namespacedID{pid: uint32(p.pid)}, nil
 	}
 	if err != nil {
-		return namespacedID{}, fmt.Errorf("process %d: its PID namespace: %w", p.pid, err)
+		return namespacedID{}, err
 	}
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid))
 	if err != nil {
@@ -144,9 +144,7 @@ func (p *process) namespaced() (namespacedID, error) {
 	if !ok || p.gone() {
 		return namespacedID{}, fmt.Errorf("process %d: its id in its own PID namespace is not known", p.pid)
 	}
-	// The kernel's own number of a device is not that of stat(2).
-	dev := uint64(unix.Major(st.Dev))<<20 | uint64(unix.Minor(st.Dev))
-	return namespacedID{pid, dev, st.Ino}, nil
+	return namespacedID{pid, in}, nil
 }
 
 // innermostID returns the last number of the line NSpid of /proc/PID/status.

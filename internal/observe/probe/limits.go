@@ -60,11 +60,11 @@ func plan(slots [MaxLimits]time.Duration, wanted []time.Duration) (next [MaxLimi
 	return next, wanted
 }
 
-// Count makes the probe count how many of its events take longer than each of
+// CountPast makes the probe count how many of its events take longer than each of
 // limits, instead of those before: see [model.Tally]. It may be called at any time
 // and from any goroutine. When there are too many the shortest have room, the
 // others are returned with an error that matches [ErrTooManyLimits].
-func (p *Probe) Count(wanted []time.Duration) (rest []time.Duration, err error) {
+func (p *Probe) CountPast(wanted []time.Duration) (rest []time.Duration, err error) {
 	if p.spec.Schema == nil || !p.spec.Schema.Tallied {
 		return nil, ErrNoLimits
 	}
@@ -108,14 +108,8 @@ func (p *Probe) setLimits(slots [MaxLimits]time.Duration) error {
 			count = uint64(i) + 1
 		}
 	}
-	for name, value := range map[string]any{limitsVariable: slots, limitCountVariable: count} {
-		v, ok := p.collection.Variables[name]
-		if !ok {
-			return fmt.Errorf("set %s of probe %s: it has no such variable", name, p.spec.Name)
-		}
-		if err := v.Set(value); err != nil {
-			return fmt.Errorf("set %s of probe %s: %w", name, p.spec.Name, err)
-		}
+	if err := p.setVariable(limitsVariable, slots); err != nil {
+		return err
 	}
-	return nil
+	return p.setVariable(limitCountVariable, count)
 }

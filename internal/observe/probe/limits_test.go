@@ -42,7 +42,7 @@ func TestPlan(t *testing.T) {
 
 func TestCount_aProbeWhoseEventsAreNotCountedInTheKernel(t *testing.T) {
 	p := &Probe{spec: &Spec{Name: "exec", Schema: &model.Schema{}}}
-	if _, err := p.Count([]time.Duration{time.Second}); !errors.Is(err, ErrNoLimits) {
+	if _, err := p.CountPast([]time.Duration{time.Second}); !errors.Is(err, ErrNoLimits) {
 		t.Errorf("error %v", err)
 	}
 }

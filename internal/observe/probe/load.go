@@ -20,8 +20,6 @@ const (
 	lostVariable   = "lost"
 	recordVariable = "lost_records"
 	wakeVariable   = "wake_bytes"
-	// observerVariable is the process that a probe of functions leaves alone.
-	observerVariable = "observer"
 
 	// maxWakeBytes is what may wait in a ring before its reader is woken. What
 	// waits is missing when the reader stalls.
@@ -102,11 +100,6 @@ func size(spec *Spec, object *ebpf.CollectionSpec, ringBytes int) error {
 	if wake, ok := object.Variables[wakeVariable]; ok {
 		if err := wake.Set(min(uint64(ring.MaxEntries)/8, maxWakeBytes)); err != nil {
 			return fmt.Errorf("set %s of probe %s: %w", wakeVariable, spec.Name, err)
-		}
-	}
-	if observer, ok := object.Variables[observerVariable]; ok {
-		if err := observer.Set(uint32(os.Getpid())); err != nil {
-			return fmt.Errorf("set %s of probe %s: %w", observerVariable, spec.Name, err)
 		}
 	}
 	return nil

@@ -53,13 +53,21 @@ func (p *Probe) Apply(s Settings) error {
 		return nil
 	}
 	for name, value := range p.spec.Tune(s) {
-		v, ok := p.collection.Variables[name]
-		if !ok {
-			return fmt.Errorf("set %s of probe %s: it has no such variable", name, p.spec.Name)
+		if err := p.setVariable(name, value); err != nil {
+			return err
 		}
-		if err := v.Set(value); err != nil {
-			return fmt.Errorf("set %s of probe %s: %w", name, p.spec.Name, err)
-		}
+	}
+	return nil
+}
+
+// setVariable sets a variable of the probe's programs, which run.
+func (p *Probe) setVariable(name string, value any) error {
+	v, ok := p.collection.Variables[name]
+	if !ok {
+		return fmt.Errorf("set %s of probe %s: it has no such variable", name, p.spec.Name)
+	}
+	if err := v.Set(value); err != nil {
+		return fmt.Errorf("set %s of probe %s: %w", name, p.spec.Name, err)
 	}
 	return nil
 }

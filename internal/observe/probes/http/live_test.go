@@ -101,7 +101,7 @@ func startSpec(t *testing.T, spec *probe.Spec, options probe.Options, limits ...
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.probe.Close() })
-	if rest, err := l.probe.Count(limits); err != nil || rest != nil {
+	if rest, err := l.probe.CountPast(limits); err != nil || rest != nil {
 		t.Fatal(rest, err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

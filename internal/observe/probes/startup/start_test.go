@@ -144,7 +144,7 @@ func with(path string, env ...string) *exec.Cmd {
 func TestSleepAndSpinAreToldApart(t *testing.T) {
 	path := victim(t)
 	o := observe(t, true, path)
-	s := o.run(with(path, "SLEEPS=1", "SPINS=1"))
+	s := o.run(with(path, "SLEEPS=1", "SPINS=30ms"))
 	if p := pkg(t, s, "victim/sleeps"); p.Duration < 30*time.Millisecond || p.OffCPU < p.Duration/2 || p.CPU > p.Duration/4 {
 		t.Errorf("an init that sleeps for 30 ms: %+v", p.Usage)
 	}

@@ -15,6 +15,7 @@
 #include "../../bpf/kernel.h"
 #include "../../bpf/ring.h"
 #include "../../bpf/goabi.h"
+#include "../../bpf/namespace.h"
 
 #include "records.h"
 #include "state.h"
@@ -31,29 +32,13 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define UNIX_BYTES 110
 #define INET_BYTES 28
 
-struct bpf_pidns_info {
-	u32 pid;
-	u32 tgid;
-};
-
-/* is_called reports whether the current process has that id in the namespace of
- * whoever asked for it. */
-static __always_inline bool is_called(u64 number)
-{
-	struct bpf_pidns_info info = {};
-
-	if (!namespace_inode)
-		return tgid() == number;
-	return bpf_get_ns_current_pid_tgid(namespace_device, namespace_inode, &info, sizeof(info)) == 0 && info.tgid == number;
-}
-
 /* is_joined reports whether the current process is the one that is joined. It is
  * asked at each system call of the host. */
 static __always_inline bool is_joined(u32 id)
 {
 	if (joined_id || !joined)
 		return joined && id == joined_id;
-	if (!is_called(joined))
+	if (!has_id(joined, namespace_device, namespace_inode))
 		return false;
 	joined_id = id;
 	return true;
@@ -234,7 +219,7 @@ int BPF_PROG(startup_fork, struct task_struct *parent, struct task_struct *child
 	struct process *p = own_process(id);
 	struct moment none = {};
 
-	if (launcher && new != id && is_called(launcher))
+	if (launcher && new != id && has_id(launcher, namespace_device, namespace_inode))
 		bpf_map_update_elem(&launched, &new, &none, BPF_ANY);
 	if (!p)
 		return 0;

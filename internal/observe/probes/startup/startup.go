@@ -1,8 +1,6 @@
 package startup
 
 import (
-	"golang.org/x/sys/unix"
-
 	"github.com/goshawk-io/goshawk/internal/observe/probe"
 	"github.com/goshawk-io/goshawk/internal/platform"
 )
@@ -78,12 +76,8 @@ func tune(s probe.Settings) map[string]uint64 {
 		return variables
 	}
 	variables["until_listen"] = 0
-	var stat unix.Stat_t
-	if err := unix.Stat("/proc/self/ns/pid", &stat); err == nil {
-		// The kernel's own form of a device number.
-		const minorBits = 20
-		variables["namespace_device"] = uint64(unix.Major(stat.Dev))<<minorBits | uint64(unix.Minor(stat.Dev))
-		variables["namespace_inode"] = stat.Ino
+	if own, err := platform.PIDNamespaceOf(0); err == nil {
+		variables["namespace_device"], variables["namespace_inode"] = own.Device, own.Inode
 	}
 	return variables
 }

@@ -1,4 +1,5 @@
-// Package spins has an init that keeps a CPU busy.
+// Package spins has an init that keeps a CPU busy for as much of its time as
+// SPINS says.
 package spins
 
 import (
@@ -11,10 +12,11 @@ import (
 var Sum int
 
 func init() {
-	if os.Getenv("SPINS") == "" {
+	least, err := time.ParseDuration(os.Getenv("SPINS"))
+	if err != nil {
 		return
 	}
-	for cpu() < 30*time.Millisecond {
+	for before := cpu(); cpu()-before < least; {
 		for i := 0; i < 1000; i++ {
 			Sum += i
 		}
