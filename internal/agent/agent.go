@@ -63,6 +63,9 @@ func Start(ctx context.Context, options Options) (*Agent, error) {
 	if options.Log == nil {
 		options.Log = slog.New(slog.DiscardHandler)
 	}
+	a := &Agent{log: options.Log}
+	a.shared.ReadTypes()
+	defer a.shared.ForgetTypes()
 	clock := new(platform.BootClock)
 	executables := target.NewExecutables(0)
 	reader := target.NewReader(target.ReaderOptions{Executables: executables, Clock: clock})
@@ -70,12 +73,9 @@ func Start(ctx context.Context, options Options) (*Agent, error) {
 	if err != nil {
 		options.Log.Warn("control groups are not resolved", "error", err)
 	}
-	a := &Agent{
-		Pipeline:  pipeline.New(options.Pipeline),
-		Processes: target.NewTable(target.TableOptions{Reader: reader, Cgroups: cgroups}),
-		log:       options.Log,
-		reader:    reader,
-	}
+	a.Pipeline = pipeline.New(options.Pipeline)
+	a.Processes = target.NewTable(target.TableOptions{Reader: reader, Cgroups: cgroups})
+	a.reader = reader
 	host := probe.Host{
 		Processes: a.Processes,
 		Cgroups:   cgroups,

@@ -16,6 +16,7 @@ import (
 	"github.com/goshawk-io/goshawk/internal/observe/probes"
 	"github.com/goshawk-io/goshawk/internal/observe/startup"
 	"github.com/goshawk-io/goshawk/internal/observe/symbol"
+	"github.com/goshawk-io/goshawk/internal/observe/uprobe"
 	"github.com/goshawk-io/goshawk/internal/pipeline"
 	"github.com/goshawk-io/goshawk/internal/platform"
 )
@@ -45,6 +46,8 @@ func newStarter(ctx context.Context, env Env, command []string) (starter, error)
 	if err != nil {
 		return nil, usageError("name a program that can be executed", "startup: %s: %w", shortOperand(command[0]), errors.Unwrap(err))
 	}
+	attached := uprobe.Ready()
+	defer attached()
 	r, err := newRecorder(ctx, env, file, probe.Settings{Launcher: int32(os.Getpid())})
 	if err != nil {
 		return nil, err

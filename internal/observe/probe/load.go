@@ -39,7 +39,11 @@ func (p *Probe) load() (*ebpf.Collection, []model.ProbeFault, error) {
 		return nil, nil, err
 	}
 	var options ebpf.CollectionOptions
-	if shared := p.host.Shared; len(spec.Shared) > 0 && shared != nil {
+	shared := p.host.Shared
+	if shared != nil {
+		options.Cache = shared.kernelTypes()
+	}
+	if len(spec.Shared) > 0 && shared != nil {
 		if options.MapReplacements, err = shared.replacements(object, spec.Shared); err != nil {
 			return nil, nil, fmt.Errorf("eBPF object of probe %s: %w", spec.Name, err)
 		}

@@ -6,13 +6,41 @@ import (
 	"sync"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 )
 
-// Shared holds maps that several probes use, by name. Its zero value is empty
-// and ready; the caller must call Close when no probe runs any more.
+// Shared holds what several probes use: maps, by name, and, while they start, the
+// kernel's types. Its zero value is empty and ready; the caller must call Close
+// when no probe runs any more.
 type Shared struct {
-	mu   sync.Mutex
-	maps map[string]*ebpf.Map
+	mu    sync.Mutex
+	maps  map[string]*ebpf.Map
+	types *btf.Cache
+}
+
+// ReadTypes reads the kernel's types, in the background: some 10 ms, once for all
+// probes that start before [Shared.ForgetTypes]. Without it each reads its own.
+func (s *Shared) ReadTypes() {
+	types := btf.NewCache()
+	s.mu.Lock()
+	s.types = types
+	s.mu.Unlock()
+	// Who loads a probe has the error again.
+	go func() { _, _ = types.Kernel() }()
+}
+
+// ForgetTypes frees the kernel's types.
+func (s *Shared) ForgetTypes() {
+	s.mu.Lock()
+	s.types = nil
+	s.mu.Unlock()
+}
+
+// kernelTypes returns the kernel's types, nil where nobody has asked for them.
+func (s *Shared) kernelTypes() *btf.Cache {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.types
 }
 
 // replacements returns the maps of object that are shared, made anew if no

@@ -83,3 +83,25 @@ func TestSharedMapThatIsNotThere(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestKernelTypesAreReadOnce has the kernel's types read before anybody needs
+// them: who loads a probe gets the same ones, until they are let go of.
+func TestKernelTypesAreReadOnce(t *testing.T) {
+	testutil.RequireBPF(t)
+	var s Shared
+	if s.kernelTypes() != nil {
+		t.Error("there are types that nobody has asked for")
+	}
+	s.ReadTypes()
+	first, err := s.kernelTypes().Kernel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second, err := s.kernelTypes().Kernel(); err != nil || second != first {
+		t.Errorf("other types the second time: %v", err)
+	}
+	s.ForgetTypes()
+	if s.kernelTypes() != nil {
+		t.Error("types stay")
+	}
+}
