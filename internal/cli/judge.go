@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	neturl "net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -23,6 +25,7 @@ import (
 	"github.com/goshawk-io/goshawk/internal/judge/objective"
 	"github.com/goshawk-io/goshawk/internal/judge/objective/slofile"
 	"github.com/goshawk-io/goshawk/internal/judge/series"
+	"github.com/goshawk-io/goshawk/internal/model"
 	"github.com/goshawk-io/goshawk/internal/observe/probe"
 	"github.com/goshawk-io/goshawk/internal/platform/yamldoc"
 )
@@ -37,10 +40,14 @@ const reloadEvery = 2 * time.Second
 var demoSLO []byte
 
 // judgeOptions are the flags that say which objectives are judged.
-type judgeOptions struct{ files []string }
+type judgeOptions struct {
+	files   []string
+	propose bool
+}
 
 func (o *judgeOptions) flags(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.files, "slo", nil, "judge the objectives of `FILE`, or of a folder's *.yaml files; may be repeated")
+	f.BoolVar(&o.propose, "propose", true, "propose objectives for services that have none")
 }
 
 // judging is what judges objectives while the agent runs.
@@ -50,7 +57,9 @@ type judging struct {
 	notify *notify.Notifier
 	remove string // a folder that goes at the end
 	log    *slog.Logger
-	load   func() (*slofile.Set, yamldoc.Errors)
+	// proposer is nil when nothing is to be proposed.
+	proposer *proposer
+	load     func() (*slofile.Set, yamldoc.Errors)
 
 	mu    sync.Mutex
 	known map[string]*objective.SLO
@@ -63,46 +72,81 @@ type judgingOptions struct {
 	// dir is where series are kept; empty is a folder that is removed at the end.
 	dir       string
 	agent     *agent.Agent
+	rollups   func(context.Context, model.RollupQuery) (model.Rollups, error)
 	receivers []notify.Receiver
 	url       string // of the pages
 }
 
-// openJudging opens what judges objectives, nil when there are none. Files with
-// errors are an error, and all of these are written to stderr.
+// wanted reports whether there is something to judge or to propose.
+func (o *judgingOptions) wanted() bool {
+	if len(o.files) > 0 || o.demo || o.propose {
+		return true
+	}
+	accepted, problems := proposeFolder(o.dir).Load()
+	return o.dir != "" && len(accepted)+len(problems) > 0
+}
+
+// openJudging opens what judges objectives, nil when there is nothing to judge.
+// Files with errors are an error, and all of these are written to stderr.
 func openJudging(ctx context.Context, env Env, o judgingOptions, log *slog.Logger) (*judging, error) {
-	if len(o.files) == 0 && !o.demo {
+	if !o.wanted() {
 		return nil, nil
 	}
-	j := &judging{log: log, load: func() (*slofile.Set, yamldoc.Errors) {
-		var more []yamldoc.Source
-		if o.demo {
-			more = []yamldoc.Source{{Name: "<demo>", Data: demoSLO}}
+	j := &judging{log: log}
+	if o.dir == "" {
+		temporary, err := os.MkdirTemp("", "goshawk-series-")
+		if err != nil {
+			return nil, fmt.Errorf("up: keep series: %w", err)
 		}
-		return slofile.LoadWith(o.files, more, slofile.Options{})
-	}}
+		o.dir, j.remove = temporary, temporary
+	}
+	j.load = loader(o, log)
 	set, problems := j.load()
 	if set == nil {
 		for _, p := range problems {
 			fmt.Fprintf(env.Stderr, "%s: %s\nhint: %s\n", p.Place(), p.Text(), p.Hint)
 		}
-		return nil, usageError("goshawk slo check FILE says what is wrong", "up: --slo: the files have errors")
+		return nil, errors.Join(usageError("goshawk slo check FILE says what is wrong", "up: --slo: the files have errors"), j.close())
 	}
-	if err := j.open(ctx, o, set.SLOs); err != nil {
-		return nil, errors.Join(err, j.close())
+	err := j.open(ctx, o, set.SLOs)
+	if err == nil {
+		return j, nil
 	}
-	return j, nil
+	err = errors.Join(err, j.close())
+	if len(o.files) == 0 && !o.demo {
+		// Nobody has asked for it.
+		log.Warn("objectives are neither judged nor proposed", "error", err)
+		return nil, nil
+	}
+	return nil, err
 }
 
-// open opens what keeps, judges and tells.
+// loader returns what reads all objectives: those of files and of the demo, and
+// what was proposed or accepted. Only errors of the former make it fail.
+func loader(o judgingOptions, log *slog.Logger) func() (*slofile.Set, yamldoc.Errors) {
+	own := ownProblems{log: log}
+	folder := proposeFolder(o.dir)
+	return func() (*slofile.Set, yamldoc.Errors) {
+		set, problems := new(slofile.Set), yamldoc.Errors(nil)
+		var more []yamldoc.Source
+		if o.demo {
+			more = []yamldoc.Source{{Name: "<demo>", Data: demoSLO}}
+		}
+		if len(o.files)+len(more) > 0 {
+			if set, problems = slofile.LoadWith(o.files, more, slofile.Options{}); set == nil {
+				return nil, problems
+			}
+		}
+		proposed, wrong := folder.Load()
+		own.tell(wrong)
+		set.SLOs = withProposals(set.SLOs, proposed)
+		return set, problems
+	}
+}
+
+// open opens what keeps, judges, tells and proposes.
 func (j *judging) open(ctx context.Context, o judgingOptions, slos []objective.SLO) error {
 	dir := o.dir
-	if dir == "" {
-		temporary, err := os.MkdirTemp("", "goshawk-series-")
-		if err != nil {
-			return fmt.Errorf("up: keep series: %w", err)
-		}
-		dir, j.remove = temporary, temporary
-	}
 	var err error
 	if j.engine, err = series.Open(ctx, series.Options{Dir: filepath.Join(dir, seriesFolder), Log: j.log}); err != nil {
 		return fmt.Errorf("up: keep series: %w", err)
@@ -117,7 +161,17 @@ func (j *judging) open(ctx context.Context, o judgingOptions, slos []objective.S
 	if err := j.set(slos); err != nil {
 		return fmt.Errorf("up: --slo: %w", err)
 	}
+	if o.propose && o.rollups != nil {
+		j.proposer = &proposer{folder: proposeFolder(dir), rollups: o.rollups, known: j.objectives, log: j.log}
+	}
 	return nil
+}
+
+// objectives returns those in force, and the proposals.
+func (j *judging) objectives() []*objective.SLO {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Collect(maps.Values(j.known))
 }
 
 // notifications returns the alerts that fire.
@@ -198,6 +252,9 @@ func (j *judging) run(ctx context.Context) <-chan struct{} {
 	running.Go(func() { j.Run(ctx) })
 	running.Go(func() { j.follow(ctx) })
 	running.Go(func() { j.notify.Run(ctx) })
+	if j.proposer != nil {
+		running.Go(func() { j.proposer.run(ctx) })
+	}
 	go func() {
 		defer close(done)
 		running.Wait()

@@ -70,6 +70,8 @@ OTEL_EXPORTER_OTLP_ENDPOINT variable names one; the standard variables apply.
 
 --slo names a file of service level objectives, or a folder of such files: their
 error budgets and alerts are at /slos and in goshawk slo status. Files are followed.
+For services that have none up proposes some that they keep already, which alert
+nobody until goshawk slo accept puts them in force; --propose=false ends that.
 
 With --demo a small shop service of Goshawk's own runs beside, which runs
 commands in good and bad ways. Without it, up observes whatever runs.
@@ -150,7 +152,7 @@ func runUp(ctx context.Context, env Env, o upOptions) error {
 		return errors.Join(err, store.close())
 	}
 	defer a.Close()
-	judging, err := openJudging(ctx, env, judgingOptions{judgeOptions: o.judge, demo: o.demo, dir: store.dir, agent: a, receivers: configuration.Config().Receivers(), url: who.url(listener.Addr())}, log)
+	judging, err := openJudging(ctx, env, judgingOptions{judgeOptions: o.judge, demo: o.demo, dir: store.dir, agent: a, rollups: store.Rollups, receivers: configuration.Config().Receivers(), url: who.url(listener.Addr())}, log)
 	if err != nil {
 		return errors.Join(err, store.close())
 	}

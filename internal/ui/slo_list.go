@@ -152,9 +152,20 @@ func newSLOs(list []v1.SLO, service, verdict, sort string, now time.Time) SLOs {
 	}
 	if len(proposed) > 0 {
 		v.Proposed = sloTable("proposals-table", "Proposed objectives", proposed, "", nil, now)
-		v.Accept = "goshawk slo accept " + quote(proposed[0].Name)
+		v.Accept = acceptCommand(proposed[0])
 	}
 	return v
+}
+
+// acceptCommand returns the command that accepts a proposal, which is a file in the
+// agent's folder.
+func acceptCommand(o *v1.SLO) string {
+	const usual = "/var/lib/goshawk"
+	command := "goshawk slo accept "
+	if dir, ok := strings.CutSuffix(o.File, "/slo/"+o.Name+".yaml"); ok && dir != usual {
+		command += "--data " + quote(dir) + " "
+	}
+	return command + quote(o.Name)
 }
 
 func serviceOptions(list []v1.SLO, service string) []Option {

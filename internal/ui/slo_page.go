@@ -148,7 +148,7 @@ func newSLOView(o *v1.SLO, h *v1.SLOHistory, f *Filter, now time.Time) SLOView {
 		v.ServiceHref = serviceHref(o.Service)
 	}
 	if o.Proposal {
-		v.Proposal = "goshawk slo accept " + quote(o.Name)
+		v.Proposal = acceptCommand(o)
 	}
 	v.Budget.Apart, v.Events.Apart = true, true
 	for i := range v.Burns {

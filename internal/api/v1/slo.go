@@ -51,7 +51,7 @@ type SLO struct {
 	Proposal bool `json:"proposal,omitempty"`
 	// Labels go to series and alerts.
 	Labels map[string]string `json:"labels,omitempty"`
-	// File, Line and Format say where it was read; absent for a proposal.
+	// File, Line and Format say where it was read.
 	File   string `json:"file,omitempty"`
 	Line   int    `json:"line,omitempty"`
 	Format string `json:"format,omitempty"`
