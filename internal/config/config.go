@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"go.yaml.in/yaml/v4"
+	"github.com/goshawk-io/goshawk/internal/platform/yamldoc"
 )
 
 // Options says what there is to configure. The zero value accepts a probe of
@@ -120,10 +120,11 @@ type kind struct {
 	// standard is what holds for a resource that no file mentions.
 	standard any
 	// fields are those of its spec, for the docs.
-	fields []field
-	// read reads one. The node of spec is nil when there is none; what is
-	// wrong is added to the decoder, and the result is of no use then.
-	read func(name, spec value) any
+	fields []yamldoc.Field
+	// read reads one. The name is zero when there is none that is right, the spec
+	// when there is none; what is wrong is added to the errors, and the result is
+	// of no use then.
+	read func(name, spec yamldoc.Value) any
 }
 
 // kinds lists the kinds that there are.
@@ -153,14 +154,14 @@ type builder struct {
 func parse(s snapshot, o Options) (*Config, error) {
 	b := builder{config: &Config{specs: make(map[key]any), onRequest: onRequest(o.Probes)}, kinds: kinds(o), places: make(map[key]string), errs: s.errs}
 	for i, f := range s.sources {
-		if len(b.errs) >= maxErrors {
-			b.errs = append(b.errs, &Error{File: f.name, Cause: fmt.Sprintf("is not checked, and %d files after it", len(s.sources)-i-1), Hint: "correct the errors before, and check again"})
+		if len(b.errs) >= yamldoc.MaxErrors {
+			b.errs = append(b.errs, &Error{File: f.Name, Cause: fmt.Sprintf("is not checked, and %d files after it", len(s.sources)-i-1), Hint: "correct the errors before, and check again"})
 			break
 		}
-		b.config.files = append(b.config.files, f.name)
-		d := &decoder{file: f.name}
-		d.parse(f.data, b.document)
-		b.errs = append(b.errs, d.sorted()...)
+		b.config.files = append(b.config.files, f.Name)
+		r := yamldoc.NewReader(f.Name)
+		r.Parse(f.Data, b.document)
+		b.errs = append(b.errs, r.Errors()...)
 	}
 	if len(b.errs) > 0 {
 		return nil, b.errs
@@ -172,9 +173,9 @@ func parse(s snapshot, o Options) (*Config, error) {
 }
 
 // document reads one resource.
-func (b *builder) document(v value) {
-	if v.resolved().Kind != yaml.MappingNode {
-		v.fail("begin with apiVersion: "+apiVersion, "the document is %s, not an object", v.kindOf())
+func (b *builder) document(v yamldoc.Value) {
+	if !v.IsObject() {
+		v.Fail("begin with apiVersion: "+apiVersion, "the document is %s, not an object", v.KindOf())
 		return
 	}
 	k, ok := b.kindOf(v)
@@ -182,47 +183,46 @@ func (b *builder) document(v value) {
 		return
 	}
 	text := ""
-	v.object([]field{
-		{name: "apiVersion", raw: true},
-		{name: "kind", raw: true},
-		{name: "metadata", required: true, sample: "{name: NAME}", fields: []field{
-			{name: "name", kind: "a name", required: true, sample: "NAME", read: func(v value) { v.text(&text, maxServiceName) }},
+	v.Object([]yamldoc.Field{
+		{Name: "apiVersion", Raw: true},
+		{Name: "kind", Raw: true},
+		{Name: "metadata", Required: true, Sample: "{name: NAME}", Fields: []yamldoc.Field{
+			{Name: "name", Kind: "a name", Required: true, Sample: "NAME", Read: func(v yamldoc.Value) { v.Text(&text, maxServiceName) }},
 		}},
-		{name: "spec", raw: true},
+		{Name: "spec", Raw: true},
 	})
-	metadata, _ := v.child("metadata")
-	name, named := metadata.child("name")
-	spec, _ := v.child("spec")
+	metadata, _ := v.Child("metadata")
+	name, named := metadata.Child("name")
+	spec, _ := v.Child("spec")
 	if !named || text == "" {
 		// Its absence was said; the rest is looked at all the same.
-		name = value{}
+		name = yamldoc.Value{}
 	}
 	read := k.read(name, spec)
-	if name.node == nil {
+	if name.IsZero() {
 		return
 	}
 	id := key{k.name, text}
 	if place, twice := b.places[id]; twice {
-		name.fail("write one document for it", "is defined already, at %s", place)
+		name.Fail("write one document for it", "is defined already, at %s", place)
 		return
 	}
-	b.places[id] = (&Error{File: v.d.file, Line: name.node.Line, Column: name.node.Column}).Place()
+	b.places[id] = name.Place()
 	b.config.specs[id] = read
-	b.config.resources = append(b.config.resources, Resource{APIVersion: k.apiVersion, Kind: k.name, Name: text, File: v.d.file, Line: v.node.Line})
+	b.config.resources = append(b.config.resources, Resource{APIVersion: k.apiVersion, Kind: k.name, Name: text, File: v.File(), Line: v.Line()})
 }
 
 // kindOf returns the kind of a document.
-func (b *builder) kindOf(v value) (kind, bool) {
+func (b *builder) kindOf(v yamldoc.Value) (kind, bool) {
 	var version, name string
 	hint := "the kinds are: " + b.known()
-	read := func(field string, to *string) (value, bool) {
-		found, ok := v.child(field)
+	read := func(field string, to *string) (yamldoc.Value, bool) {
+		found, ok := v.Child(field)
 		if !ok {
-			missing := value{v.d, field, named(v.node)}
-			missing.fail(hint, "is missing")
+			v.Missing(field, hint)
 			return found, false
 		}
-		return found, found.text(to, maxServiceName)
+		return found, found.Text(to, maxServiceName)
 	}
 	versionAt, versionOK := read("apiVersion", &version)
 	nameAt, nameOK := read("kind", &name)
@@ -237,9 +237,9 @@ func (b *builder) kindOf(v value) (kind, bool) {
 		knownVersion = knownVersion || k.apiVersion == version
 	}
 	if knownVersion {
-		nameAt.fail(hint, "there is no such kind in %s", version)
+		nameAt.Fail(hint, "there is no such kind in %s", version)
 	} else {
-		versionAt.fail(hint, "there is no such version; the kind is %s", show(name))
+		versionAt.Fail(hint, "there is no such version; the kind is %s", yamldoc.Show(name))
 	}
 	return kind{}, false
 }

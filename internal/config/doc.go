@@ -2,11 +2,11 @@
 // them while the agent runs.
 //
 // What comes in are paths of files and folders. [Load] reads each file whole
-// and bounded, splits it into documents, finds the kind of each in the list
-// of [kinds], and decodes its spec by the list of that kind's fields, which
-// docs/configuration.md and [Example] follow as well. Out comes a [Config],
-// which never changes, or [Errors]: everything that is wrong, each with file,
-// line, column and what would help.
+// and bounded and splits it into documents, by package yamldoc, finds the kind
+// of each in the list of [kinds], and decodes its spec by the list of that
+// kind's fields, which docs/configuration.md and [Example] follow as well. Out
+// comes a [Config], which never changes, or [Errors]: everything that is wrong,
+// each with file, line, column and what would help.
 //
 // A [Watcher] loads again when the files change or when it is told to, and
 // calls an [Applier] for each resource that is not as it was. A configuration

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/goshawk-io/goshawk/internal/platform/yamldoc"
 )
 
 // FuzzParse gives any bytes to the decoder. It must not panic, must say why it
@@ -23,17 +25,17 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if len(data) > maxFileBytes {
+		if len(data) > yamldoc.MaxFileBytes {
 			return
 		}
-		s := snapshot{sources: []source{{"fuzz.yaml", data}}}
+		s := snapshot{sources: []yamldoc.Source{{Name: "fuzz.yaml", Data: data}}}
 		c, err := parse(s, options())
 		if (c == nil) == (err == nil) {
 			t.Fatalf("configuration %v, error %v", c, err)
 		}
 		if err != nil {
 			var errs Errors
-			if !errors.As(err, &errs) || len(errs) == 0 || len(errs) > maxErrors+1 {
+			if !errors.As(err, &errs) || len(errs) == 0 || len(errs) > yamldoc.MaxErrors+1 {
 				t.Fatalf("%d errors: %v", len(errs), err)
 			}
 			for _, e := range errs {

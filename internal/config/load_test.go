@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/goshawk-io/goshawk/internal/platform/yamldoc"
 	"github.com/goshawk-io/goshawk/internal/testutil"
 )
 
@@ -264,8 +265,8 @@ func TestLoad_paths(t *testing.T) {
 	if err := errors.Join(large.Truncate(100<<20), large.Close()); err != nil {
 		t.Fatal(err)
 	}
-	put(t, at("larger"), "#"+strings.Repeat("x", maxFileBytes))
-	put(t, at("largest"), "#"+strings.Repeat("x", maxFileBytes-1))
+	put(t, at("larger"), "#"+strings.Repeat("x", yamldoc.MaxFileBytes))
+	put(t, at("largest"), "#"+strings.Repeat("x", yamldoc.MaxFileBytes-1))
 	for link, to := range map[string]string{"link": "a.yaml", "broken": "nothing", "loop": "loop"} {
 		if err := os.Symlink(to, at(link)); err != nil {
 			t.Fatal(err)
@@ -321,7 +322,7 @@ func TestLoad_paths(t *testing.T) {
 func TestLoad_bounds(t *testing.T) {
 	t.Run("many files", func(t *testing.T) {
 		var files []string
-		for i := range maxFiles + 1 {
+		for i := range 1001 {
 			files = append(files, fmt.Sprintf("%04d.yaml", i), "#")
 		}
 		dir := write(t, files...)
@@ -332,8 +333,8 @@ func TestLoad_bounds(t *testing.T) {
 	})
 	t.Run("large together", func(t *testing.T) {
 		var files []string
-		for i := range maxTotalBytes/maxFileBytes + 1 {
-			files = append(files, fmt.Sprintf("%02d.yaml", i), "#"+strings.Repeat("x", maxFileBytes-1))
+		for i := range (4<<20)/yamldoc.MaxFileBytes + 1 {
+			files = append(files, fmt.Sprintf("%02d.yaml", i), "#"+strings.Repeat("x", yamldoc.MaxFileBytes-1))
 		}
 		dir := write(t, files...)
 		_, err := Load([]string{dir}, Options{})
@@ -343,14 +344,14 @@ func TestLoad_bounds(t *testing.T) {
 	})
 	t.Run("many errors", func(t *testing.T) {
 		var spec strings.Builder
-		for i := range maxErrors + 5 {
+		for i := range yamldoc.MaxErrors + 5 {
 			fmt.Fprintf(&spec, "  x%d: 1\n", i)
 		}
 		dir := write(t, "a.yaml", probeFile("exec", spec.String()), "b.yaml", "[", "c.yaml", "[")
 		_, err := Load([]string{dir}, options())
 		got := problems(t, err, dir)
-		if len(got) != maxErrors+2 || got[0] != "a.yaml:6:3: spec.x0: there is no such field" ||
-			got[maxErrors] != "a.yaml: has 5 more errors" || got[maxErrors+1] != "b.yaml: is not checked, and 1 files after it" {
+		if len(got) != yamldoc.MaxErrors+2 || got[0] != "a.yaml:6:3: spec.x0: there is no such field" ||
+			got[yamldoc.MaxErrors] != "a.yaml: has 5 more errors" || got[yamldoc.MaxErrors+1] != "b.yaml: is not checked, and 1 files after it" {
 			t.Errorf("%d errors, the last are %q", len(got), got[len(got)-3:])
 		}
 	})

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/goshawk-io/goshawk/internal/platform/yamldoc"
 )
 
 // KnownProbe is a probe that there is, and what it can be told.
@@ -114,7 +116,7 @@ const (
 )
 
 // probeFields are the fields of a probe's spec, which they read into p.
-func probeFields(p *ProbeConfig, known KnownProbe) []field {
+func probeFields(p *ProbeConfig, known KnownProbe) []yamldoc.Field {
 	perSecond := fmt.Sprintf("a whole number from 0 to %d", maxPerSecond)
 	functions, requests, starts := "", "", ""
 	if !known.Starts {
@@ -130,46 +132,46 @@ func probeFields(p *ProbeConfig, known KnownProbe) []field {
 	if known.OnRequest {
 		enabled = "false"
 	}
-	return []field{
-		{name: "enabled", kind: "true or false", standard: enabled, summary: "Whether the probe runs. The probe startup runs only where a document speaks of it.",
-			read: func(v value) { v.boolean(&p.Enabled) }},
-		{name: "targets", of: "probes of functions", refuse: functions, summary: "Which services the probe attaches to.", fields: []field{
-			{name: "services", kind: "a list of names", sample: "[shop, cart]", summary: "The services to attach to; left out, all.",
-				read: func(v value) { v.services(&p.Targets.Services, &p.Targets.Exclude) }},
-			{name: "exclude", kind: "a list of names", sample: "[billing]", summary: "Services to leave alone.",
-				read: func(v value) { v.services(&p.Targets.Exclude, &p.Targets.Services) }},
-			{name: "executables", of: "startup", refuse: starts, kind: "a list of absolute paths", sample: "[/usr/local/bin/shop]", summary: "Files to attach to before any process runs them, so that the first start is seen too.",
-				read: func(v value) { v.paths(&p.Targets.Executables) }},
+	return []yamldoc.Field{
+		{Name: "enabled", Kind: "true or false", Standard: enabled, Summary: "Whether the probe runs. The probe startup runs only where a document speaks of it.",
+			Read: func(v yamldoc.Value) { v.Boolean(&p.Enabled) }},
+		{Name: "targets", Of: "probes of functions", Refuse: functions, Summary: "Which services the probe attaches to.", Fields: []yamldoc.Field{
+			{Name: "services", Kind: "a list of names", Sample: "[shop, cart]", Summary: "The services to attach to; left out, all.",
+				Read: func(v yamldoc.Value) { services(v, &p.Targets.Services, &p.Targets.Exclude) }},
+			{Name: "exclude", Kind: "a list of names", Sample: "[billing]", Summary: "Services to leave alone.",
+				Read: func(v yamldoc.Value) { services(v, &p.Targets.Exclude, &p.Targets.Services) }},
+			{Name: "executables", Of: "startup", Refuse: starts, Kind: "a list of absolute paths", Sample: "[/usr/local/bin/shop]", Summary: "Files to attach to before any process runs them, so that the first start is seen too.",
+				Read: func(v yamldoc.Value) { paths(v, &p.Targets.Executables) }},
 		}},
-		{name: "sampling", of: "http", refuse: requests, summary: "Which requests become events. Counts are of all requests, whatever is written here.", fields: []field{
-			{name: "perSecond", kind: perSecond, standard: "10", summary: "Requests of each route and status that become events in a second; 0 for none.",
-				read: func(v value) { v.number(&p.Sampling.PerSecond, 0, maxPerSecond) }},
-			{name: "failedPerSecond", kind: perSecond, standard: "100", summary: "The same for requests that failed or were slow.",
-				read: func(v value) { v.number(&p.Sampling.FailedPerSecond, 0, maxPerSecond) }},
-			{name: "slow", kind: "a duration from " + brief(minSlow) + " to " + brief(maxSlow) + ", or " + wordAuto, standard: wordAuto, summary: "From when on a request is slow; auto is the p99 of its route.",
-				read: func(v value) { v.duration(&p.Sampling.Slow, minSlow, maxSlow, wordAuto) }},
+		{Name: "sampling", Of: "http", Refuse: requests, Summary: "Which requests become events. Counts are of all requests, whatever is written here.", Fields: []yamldoc.Field{
+			{Name: "perSecond", Kind: perSecond, Standard: "10", Summary: "Requests of each route and status that become events in a second; 0 for none.",
+				Read: func(v yamldoc.Value) { v.Number(&p.Sampling.PerSecond, 0, maxPerSecond) }},
+			{Name: "failedPerSecond", Kind: perSecond, Standard: "100", Summary: "The same for requests that failed or were slow.",
+				Read: func(v yamldoc.Value) { v.Number(&p.Sampling.FailedPerSecond, 0, maxPerSecond) }},
+			{Name: "slow", Kind: "a duration from " + yamldoc.Brief(minSlow) + " to " + yamldoc.Brief(maxSlow) + ", or " + wordAuto, Standard: wordAuto, Summary: "From when on a request is slow; auto is the p99 of its route.",
+				Read: func(v yamldoc.Value) { v.Duration(&p.Sampling.Slow, minSlow, maxSlow, wordAuto) }},
 		}},
-		{name: "routes", of: "http", refuse: requests, summary: "How far requests are told apart by their paths.", fields: []field{
-			{name: "limit", kind: fmt.Sprintf("a whole number from 1 to %d", maxRoutes), standard: "200", summary: "Path templates kept apart in a process; the rest counts as one.",
-				read: func(v value) { v.number(&p.Routes.Limit, 1, maxRoutes) }},
+		{Name: "routes", Of: "http", Refuse: requests, Summary: "How far requests are told apart by their paths.", Fields: []yamldoc.Field{
+			{Name: "limit", Kind: fmt.Sprintf("a whole number from 1 to %d", maxRoutes), Standard: "200", Summary: "Path templates kept apart in a process; the rest counts as one.",
+				Read: func(v yamldoc.Value) { v.Number(&p.Routes.Limit, 1, maxRoutes) }},
 		}},
-		{name: "traceContextMap", of: "http", refuse: requests, kind: "true or false", standard: "false", summary: "Whether the current trace context of each goroutine is published in the pinned map `otel/traces_ctx_v1`, which other agents read.",
-			read: func(v value) { v.boolean(&p.TraceContextMap) }},
+		{Name: "traceContextMap", Of: "http", Refuse: requests, Kind: "true or false", Standard: "false", Summary: "Whether the current trace context of each goroutine is published in the pinned map `otel/traces_ctx_v1`, which other agents read.",
+			Read: func(v yamldoc.Value) { v.Boolean(&p.TraceContextMap) }},
 	}
 }
 
 // services reads a list of names of services, none of which may be in other.
-func (v value) services(to, other *[]string) {
-	v.items(maxServices, func(item value) {
+func services(v yamldoc.Value, to, other *[]string) {
+	v.Items(maxServices, func(item yamldoc.Value) {
 		name := ""
 		switch {
-		case !item.text(&name, maxServiceName):
+		case !item.Text(&name, maxServiceName):
 		case strings.ContainsAny(name, "*?"):
-			item.fail("write the name of each service", "is a pattern, and names are compared whole")
+			item.Fail("write the name of each service", "is a pattern, and names are compared whole")
 		case slices.Contains(*to, name):
-			item.fail("write it once", "is there twice")
+			item.Fail("write it once", "is there twice")
 		case slices.Contains(*other, name):
-			item.fail("write it in one of the two", "is among the services and among those to leave alone")
+			item.Fail("write it in one of the two", "is among the services and among those to leave alone")
 		default:
 			*to = append(*to, name)
 		}
@@ -177,15 +179,15 @@ func (v value) services(to, other *[]string) {
 }
 
 // paths reads a list of absolute paths.
-func (v value) paths(to *[]string) {
-	v.items(maxServices, func(item value) {
+func paths(v yamldoc.Value, to *[]string) {
+	v.Items(maxServices, func(item yamldoc.Value) {
 		path := ""
 		switch {
-		case !item.text(&path, maxPath):
+		case !item.Text(&path, maxPath):
 		case !filepath.IsAbs(path):
-			item.fail("begin it with a slash", "is no absolute path")
+			item.Fail("begin it with a slash", "is no absolute path")
 		case slices.Contains(*to, path):
-			item.fail("write it once", "is there twice")
+			item.Fail("write it once", "is there twice")
 		default:
 			*to = append(*to, path)
 		}
@@ -193,22 +195,22 @@ func (v value) paths(to *[]string) {
 }
 
 // readProbe reads a document of the kind Probe.
-func readProbe(o Options) func(name, spec value) any {
-	return func(name, spec value) any {
+func readProbe(o Options) func(name, spec yamldoc.Value) any {
+	return func(name, spec yamldoc.Value) any {
 		p := standardProbe()
 		// All may be written for a probe that is not known: its name is the
 		// error.
 		known := KnownProbe{Functions: true, Requests: true, Starts: true}
-		if o.Probes != nil && name.node != nil {
-			i := slices.IndexFunc(o.Probes, func(k KnownProbe) bool { return k.Name == name.resolved().Value })
+		if o.Probes != nil && !name.IsZero() {
+			i := slices.IndexFunc(o.Probes, func(k KnownProbe) bool { return k.Name == name.Scalar() })
 			if i >= 0 {
 				known = o.Probes[i]
 			} else {
-				name.fail("the probes are: "+probeNames(o.Probes), "there is no such probe")
+				name.Fail("the probes are: "+probeNames(o.Probes), "there is no such probe")
 			}
 		}
-		if spec.node != nil {
-			spec.object(probeFields(&p, known))
+		if !spec.IsZero() {
+			spec.Object(probeFields(&p, known))
 		}
 		return p
 	}

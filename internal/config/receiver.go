@@ -8,9 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"go.yaml.in/yaml/v4"
-
 	"github.com/goshawk-io/goshawk/internal/judge/notify"
+	"github.com/goshawk-io/goshawk/internal/platform/yamldoc"
 )
 
 // KindReceiver is the kind of a [notify.Receiver].
@@ -61,7 +60,7 @@ type receiver struct {
 // receiverFields are the fields of a receiver's spec, which they read into r.
 // way is the object that is there, "" for any; the others make no sense beside
 // it.
-func receiverFields(r *receiver, way string) []field {
+func receiverFields(r *receiver, way string) []yamldoc.Field {
 	refuse := func(of string) string {
 		if way == "" || way == of {
 			return ""
@@ -72,122 +71,124 @@ func receiverFields(r *receiver, way string) []field {
 	if way == "alertmanager" {
 		repeats = "it is for the Alertmanager to decide"
 	}
-	return []field{
-		{name: "webhook", of: "webhook", refuse: refuse("webhook"), summary: "A server that takes the JSON of Alertmanager's webhook, version 4.", fields: r.webhookFields()},
-		{name: "command", of: "command", refuse: refuse("command"), summary: "A program that is run for each notification, with the same JSON on stdin.", fields: r.commandFields()},
-		{name: "alertmanager", of: "alertmanager", refuse: refuse("alertmanager"), summary: "A cluster of Alertmanagers.", fields: r.alertmanagerFields()},
-		{name: "severities", kind: "a list of names", sample: "[page]", summary: "The severities to be told of; left out, all.",
-			read: func(v value) { v.distinct(&r.Severities, maxReceiverName) }},
-		{name: "matchers", kind: "a list of matchers, such as `team=shop` or `service=~shop-.*`", sample: `["team=shop"]`, summary: "What an alert's labels must be, all of them; the operators are =, !=, =~ and !~.",
-			read: func(v value) { v.matchers(&r.Matchers) }},
-		{name: "repeatEvery", of: "webhook and command", refuse: repeats, kind: between(minRepeat, maxRepeat), standard: brief(notify.DefaultRepeat), summary: "How often to say again that an alert still fires.",
-			read: func(v value) { v.duration(&r.RepeatEvery, minRepeat, maxRepeat, brief(notify.DefaultRepeat)) }},
-		{name: "sendResolved", of: "webhook and command", refuse: repeats, kind: "true or false", standard: "true", summary: "Whether to say that an alert ended, to those who were told of it.",
-			read: func(v value) { v.boolean(&r.sendResolved) }},
+	return []yamldoc.Field{
+		{Name: "webhook", Of: "webhook", Refuse: refuse("webhook"), Summary: "A server that takes the JSON of Alertmanager's webhook, version 4.", Fields: r.webhookFields()},
+		{Name: "command", Of: "command", Refuse: refuse("command"), Summary: "A program that is run for each notification, with the same JSON on stdin.", Fields: r.commandFields()},
+		{Name: "alertmanager", Of: "alertmanager", Refuse: refuse("alertmanager"), Summary: "A cluster of Alertmanagers.", Fields: r.alertmanagerFields()},
+		{Name: "severities", Kind: "a list of names", Sample: "[page]", Summary: "The severities to be told of; left out, all.",
+			Read: func(v yamldoc.Value) { distinct(v, &r.Severities, maxReceiverName) }},
+		{Name: "matchers", Kind: "a list of matchers, such as `team=shop` or `service=~shop-.*`", Sample: `["team=shop"]`, Summary: "What an alert's labels must be, all of them; the operators are =, !=, =~ and !~.",
+			Read: func(v yamldoc.Value) { matchers(v, &r.Matchers) }},
+		{Name: "repeatEvery", Of: "webhook and command", Refuse: repeats, Kind: between(minRepeat, maxRepeat), Standard: yamldoc.Brief(notify.DefaultRepeat), Summary: "How often to say again that an alert still fires.",
+			Read: func(v yamldoc.Value) {
+				v.Duration(&r.RepeatEvery, minRepeat, maxRepeat, yamldoc.Brief(notify.DefaultRepeat))
+			}},
+		{Name: "sendResolved", Of: "webhook and command", Refuse: repeats, Kind: "true or false", Standard: "true", Summary: "Whether to say that an alert ended, to those who were told of it.",
+			Read: func(v yamldoc.Value) { v.Boolean(&r.sendResolved) }},
 	}
 }
 
 func between(low, high time.Duration) string {
-	return "a duration from " + brief(low) + " to " + brief(high)
+	return "a duration from " + yamldoc.Brief(low) + " to " + yamldoc.Brief(high)
 }
 
-func (r *receiver) webhookFields() []field {
+func (r *receiver) webhookFields() []yamldoc.Field {
 	w := &r.webhook
-	return []field{
-		{name: "url", kind: "a URL, or a reference to one", required: true, sample: "https://bridge.example/alerts", summary: "Where to POST to. Redirects are not followed.",
-			read: func(v value) { v.secret(&w.URL, notify.Secret.ValidateURL) }},
+	return []yamldoc.Field{
+		{Name: "url", Kind: "a URL, or a reference to one", Required: true, Sample: "https://bridge.example/alerts", Summary: "Where to POST to. Redirects are not followed.",
+			Read: func(v yamldoc.Value) { secret(v, &w.URL, notify.Secret.ValidateURL) }},
 		headersField(&w.Headers, `{Authorization: "Bearer ${BRIDGE_TOKEN}"}`),
 		timeoutField(&w.Timeout),
 		tlsField(&r.webhookTLS),
 	}
 }
 
-func (r *receiver) commandFields() []field {
+func (r *receiver) commandFields() []yamldoc.Field {
 	c := &r.command
-	standard := brief(notify.DefaultCommandTimeout)
-	return []field{
-		{name: "path", kind: "an absolute path", required: true, sample: "/usr/local/bin/notify", summary: "The program. No shell is between.",
-			read: func(v value) { v.absolute(&c.Path) }},
-		{name: "args", kind: "a list of texts", sample: "[--channel, alerts]", summary: "Its arguments.",
-			read: func(v value) { v.arguments(&c.Args) }},
-		{name: "timeout", kind: between(minTimeout, maxCommandTimeout), standard: standard, summary: "When to kill it, with its process group.",
-			read: func(v value) { v.duration(&c.Timeout, minTimeout, maxCommandTimeout, standard) }},
+	standard := yamldoc.Brief(notify.DefaultCommandTimeout)
+	return []yamldoc.Field{
+		{Name: "path", Kind: "an absolute path", Required: true, Sample: "/usr/local/bin/notify", Summary: "The program. No shell is between.",
+			Read: func(v yamldoc.Value) { absolute(v, &c.Path) }},
+		{Name: "args", Kind: "a list of texts", Sample: "[--channel, alerts]", Summary: "Its arguments.",
+			Read: func(v yamldoc.Value) { arguments(v, &c.Args) }},
+		{Name: "timeout", Kind: between(minTimeout, maxCommandTimeout), Standard: standard, Summary: "When to kill it, with its process group.",
+			Read: func(v yamldoc.Value) { v.Duration(&c.Timeout, minTimeout, maxCommandTimeout, standard) }},
 	}
 }
 
-func (r *receiver) alertmanagerFields() []field {
+func (r *receiver) alertmanagerFields() []yamldoc.Field {
 	a := &r.alertmanager
-	return []field{
-		{name: "urls", kind: "a list of URLs, or of references to some", required: true, sample: "[http://localhost:9093]", summary: "The members of the cluster, each of which is told, without /api/v2/alerts.",
-			read: func(v value) { v.urls(&a.URLs) }},
-		{name: "basicAuth", sample: "{username: goshawk, password: \"${ALERTMANAGER_PASSWORD}\"}", summary: "A name and a password for each request.", fields: []field{
-			{name: "username", kind: "a text", required: true, sample: "goshawk", summary: "The name.",
-				read: func(v value) { v.text(&a.Username, maxReceiverName) }},
-			{name: "password", kind: "a text, or a reference to one", required: true, sample: "${ALERTMANAGER_PASSWORD}", summary: "The password.",
-				read: func(v value) { v.secret(&a.Password, notify.Secret.Validate) }},
+	return []yamldoc.Field{
+		{Name: "urls", Kind: "a list of URLs, or of references to some", Required: true, Sample: "[http://localhost:9093]", Summary: "The members of the cluster, each of which is told, without /api/v2/alerts.",
+			Read: func(v yamldoc.Value) { urls(v, &a.URLs) }},
+		{Name: "basicAuth", Sample: "{username: goshawk, password: \"${ALERTMANAGER_PASSWORD}\"}", Summary: "A name and a password for each request.", Fields: []yamldoc.Field{
+			{Name: "username", Kind: "a text", Required: true, Sample: "goshawk", Summary: "The name.",
+				Read: func(v yamldoc.Value) { v.Text(&a.Username, maxReceiverName) }},
+			{Name: "password", Kind: "a text, or a reference to one", Required: true, Sample: "${ALERTMANAGER_PASSWORD}", Summary: "The password.",
+				Read: func(v yamldoc.Value) { secret(v, &a.Password, notify.Secret.Validate) }},
 		}},
-		{name: "bearer", kind: "a text, or a reference to one", sample: "${file:/run/secrets/alertmanager}", summary: "A token for each request.",
-			read: func(v value) { v.secret(&a.Bearer, notify.Secret.Validate) }},
+		{Name: "bearer", Kind: "a text, or a reference to one", Sample: "${file:/run/secrets/alertmanager}", Summary: "A token for each request.",
+			Read: func(v yamldoc.Value) { secret(v, &a.Bearer, notify.Secret.Validate) }},
 		headersField(&a.Headers, "{X-Scope-OrgID: shop}"),
 		timeoutField(&a.Timeout),
 		tlsField(&r.managerTLS),
 	}
 }
 
-func headersField(to *map[string]notify.Secret, sample string) field {
-	return field{
-		name: "headers", kind: "an object of texts, or of references to some", sample: sample, summary: "Headers of each request.",
-		read: func(v value) { v.headers(to) },
+func headersField(to *map[string]notify.Secret, sample string) yamldoc.Field {
+	return yamldoc.Field{
+		Name: "headers", Kind: "an object of texts, or of references to some", Sample: sample, Summary: "Headers of each request.",
+		Read: func(v yamldoc.Value) { headers(v, to) },
 	}
 }
 
-func timeoutField(to *time.Duration) field {
-	standard := brief(notify.DefaultTimeout)
-	return field{
-		name: "timeout", kind: between(minTimeout, maxTimeout), standard: standard, summary: "How long an attempt may take in all.",
-		read: func(v value) { v.duration(to, minTimeout, maxTimeout, standard) },
+func timeoutField(to *time.Duration) yamldoc.Field {
+	standard := yamldoc.Brief(notify.DefaultTimeout)
+	return yamldoc.Field{
+		Name: "timeout", Kind: between(minTimeout, maxTimeout), Standard: standard, Summary: "How long an attempt may take in all.",
+		Read: func(v yamldoc.Value) { v.Duration(to, minTimeout, maxTimeout, standard) },
 	}
 }
 
-func tlsField(t *notify.TLS) field {
-	return field{name: "tls", summary: "Whom to trust, and who Goshawk is.", fields: []field{
-		{name: "caFile", kind: "an absolute path", sample: "/etc/goshawk/ca.pem", summary: "Certificates of the authorities to trust (PEM); left out, the system's.",
-			read: func(v value) { v.absolute(&t.CAFile) }},
-		{name: "certFile", kind: "an absolute path", sample: "/etc/goshawk/client.pem", summary: "The certificate to show (PEM).",
-			read: func(v value) { v.absolute(&t.CertFile) }},
-		{name: "keyFile", kind: "an absolute path", sample: "/etc/goshawk/client.key", summary: "The key of that certificate (PEM).",
-			read: func(v value) { v.absolute(&t.KeyFile) }},
-		{name: "serverName", kind: "a name", sample: "bridge.example", summary: "The name that the server's certificate must have; left out, the URL's.",
-			read: func(v value) { v.text(&t.ServerName, maxServiceName) }},
-		{name: "insecureSkipVerify", kind: "true or false", standard: "false", summary: "Whether to trust any server, and so anybody in between.",
-			read: func(v value) { v.boolean(&t.SkipVerify) }},
+func tlsField(t *notify.TLS) yamldoc.Field {
+	return yamldoc.Field{Name: "tls", Summary: "Whom to trust, and who Goshawk is.", Fields: []yamldoc.Field{
+		{Name: "caFile", Kind: "an absolute path", Sample: "/etc/goshawk/ca.pem", Summary: "Certificates of the authorities to trust (PEM); left out, the system's.",
+			Read: func(v yamldoc.Value) { absolute(v, &t.CAFile) }},
+		{Name: "certFile", Kind: "an absolute path", Sample: "/etc/goshawk/client.pem", Summary: "The certificate to show (PEM).",
+			Read: func(v yamldoc.Value) { absolute(v, &t.CertFile) }},
+		{Name: "keyFile", Kind: "an absolute path", Sample: "/etc/goshawk/client.key", Summary: "The key of that certificate (PEM).",
+			Read: func(v yamldoc.Value) { absolute(v, &t.KeyFile) }},
+		{Name: "serverName", Kind: "a name", Sample: "bridge.example", Summary: "The name that the server's certificate must have; left out, the URL's.",
+			Read: func(v yamldoc.Value) { v.Text(&t.ServerName, maxServiceName) }},
+		{Name: "insecureSkipVerify", Kind: "true or false", Standard: "false", Summary: "Whether to trust any server, and so anybody in between.",
+			Read: func(v yamldoc.Value) { v.Boolean(&t.SkipVerify) }},
 	}}
 }
 
 // readReceiver reads a document of the kind Receiver.
-func readReceiver(name, spec value) any {
+func readReceiver(name, spec yamldoc.Value) any {
 	r := receiver{sendResolved: true}
-	if name.node != nil {
-		r.Name = name.resolved().Value
+	if !name.IsZero() {
+		r.Name = name.Scalar()
 		if strings.ContainsFunc(r.Name, func(c rune) bool { return !isNameRune(c) }) || len(r.Name) > maxReceiverName {
-			name.fail(fmt.Sprintf("write up to %d letters, digits, -, _ and .", maxReceiverName), "is no name of a receiver")
+			name.Fail(fmt.Sprintf("write up to %d letters, digits, -, _ and .", maxReceiverName), "is no name of a receiver")
 		}
 	}
-	if spec.node == nil {
-		if name.node != nil {
-			value{name.d, "spec", named(name.node)}.fail("say in it how to tell: write "+strings.Join(ways(), ", or "), "is missing")
+	if spec.IsZero() {
+		if !name.IsZero() {
+			name.Named().Within("spec").Fail("say in it how to tell: write "+strings.Join(ways(), ", or "), "is missing")
 		}
 		return notify.Receiver{}
 	}
 	way := ""
 	for _, w := range ways() {
-		if _, there := spec.child(w); there && way == "" {
+		if _, there := spec.Child(w); there && way == "" {
 			way = w
 		}
 	}
-	spec.object(receiverFields(&r, way))
-	if n := spec.resolved(); way == "" && (n.Kind == yaml.MappingNode || isNull(n)) {
-		value{spec.d, spec.path, named(spec.node)}.fail("write one of them below it", "has none of %s", strings.Join(ways(), ", "))
+	spec.Object(receiverFields(&r, way))
+	if way == "" && (spec.IsObject() || spec.IsNull()) {
+		spec.Named().Fail("write one of them below it", "has none of %s", strings.Join(ways(), ", "))
 	}
 	r.together(spec, way)
 	return r.complete(way)
@@ -198,16 +199,16 @@ func isNameRune(c rune) bool {
 }
 
 // together finds fields that are wrong beside each other.
-func (r *receiver) together(spec value, way string) {
-	of, _ := spec.child(way)
+func (r *receiver) together(spec yamldoc.Value, way string) {
+	of, _ := spec.Child(way)
 	for _, t := range []notify.TLS{r.webhookTLS, r.managerTLS} {
-		if files, there := of.child("tls"); there && (t.CertFile == "") != (t.KeyFile == "") {
-			value{files.d, files.path, named(files.node)}.fail("write certFile and keyFile, or neither", "has one without the other")
+		if files, there := of.Child("tls"); there && (t.CertFile == "") != (t.KeyFile == "") {
+			files.Named().Fail("write certFile and keyFile, or neither", "has one without the other")
 		}
 	}
-	_, basic := of.child("basicAuth")
-	if bearer, there := of.child("bearer"); there && basic {
-		value{bearer.d, bearer.path, named(bearer.node)}.fail("remove one", "is there beside basicAuth")
+	_, basic := of.Child("basicAuth")
+	if bearer, there := of.Child("bearer"); there && basic {
+		bearer.Named().Fail("remove one", "is there beside basicAuth")
 	}
 }
 
@@ -235,39 +236,32 @@ func (r *receiver) complete(way string) notify.Receiver {
 
 // secret reads a text that no error shows, and that check accepts: what it
 // returns completes the sentence "the text ...".
-func (v value) secret(to *notify.Secret, check func(notify.Secret) error) bool {
+func secret(v yamldoc.Value, to *notify.Secret, check func(notify.Secret) error) bool {
 	const hint = "write a text in quotes, ${NAME} for an environment variable, or ${file:PATH} for what is in a file"
-	n, hidden := v.resolved(), value{v.d, v.path, named(v.node)}
-	switch {
-	case n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str":
-		hidden.fail(hint, "is %s, not a text", v.kindOf())
-	case n.Value == "":
-		hidden.fail(hint, "is empty")
-	case strings.TrimSpace(n.Value) != n.Value:
-		hidden.fail(hint, "has spaces around it")
-	case len(n.Value) > maxSecret:
-		hidden.fail(hint, "is longer than %d bytes", maxSecret)
-	case strings.ContainsFunc(n.Value, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		hidden.fail(hint, "has more than one line")
-	default:
-		if err := check(notify.Secret(n.Value)); err != nil {
-			hidden.fail(hint, "%v", err)
-			return false
-		}
-		*to = notify.Secret(n.Value)
-		return true
+	text, hidden := "", v.Secret()
+	if !hidden.OneLine(&text, maxSecret, hint) {
+		return false
 	}
-	return false
+	if strings.Contains(text, "\x7f") {
+		hidden.Fail(hint, "has more than one line")
+		return false
+	}
+	if err := check(notify.Secret(text)); err != nil {
+		hidden.Fail(hint, "%v", err)
+		return false
+	}
+	*to = notify.Secret(text)
+	return true
 }
 
 // urls reads a list of URLs, which no error shows.
-func (v value) urls(to *[]notify.Secret) {
-	v.items(maxReceiverItems, func(item value) {
+func urls(v yamldoc.Value, to *[]notify.Secret) {
+	v.Secret().Items(maxReceiverItems, func(item yamldoc.Value) {
 		var u notify.Secret
 		switch {
-		case !item.secret(&u, notify.Secret.ValidateURL):
+		case !secret(item, &u, notify.Secret.ValidateURL):
 		case slices.Contains(*to, u):
-			value{item.d, item.path, named(item.node)}.fail("write it once", "is there twice")
+			item.Fail("write it once", "is there twice")
 		default:
 			*to = append(*to, u)
 		}
@@ -275,64 +269,60 @@ func (v value) urls(to *[]notify.Secret) {
 }
 
 // headers reads an object of headers, of whose values no error shows any.
-func (v value) headers(to *map[string]notify.Secret) {
-	n := v.resolved()
-	hidden := value{v.d, v.path, named(v.node)}
-	switch {
-	case n.Kind != yaml.MappingNode:
-		hidden.fail("write {NAME: VALUE}", "is %s, not an object", v.kindOf())
+func headers(v yamldoc.Value, to *map[string]notify.Secret) {
+	const hint = "write {NAME: VALUE}"
+	v = v.Secret()
+	switch n := v.Len(); {
+	case !v.IsObject():
+		v.Fail(hint, "is %s, not an object", v.KindOf())
 		return
-	case len(n.Content) == 0:
-		hidden.fail("write {NAME: VALUE}, or remove the line", "is an empty object")
+	case n == 0:
+		v.Fail(hint+", or remove the line", "is an empty object")
 		return
-	case len(n.Content) > 2*maxReceiverItems:
-		hidden.fail(fmt.Sprintf("write at most %d", maxReceiverItems), "has %d headers", len(n.Content)/2)
+	case n > maxReceiverItems:
+		v.Fail(fmt.Sprintf("write at most %d", maxReceiverItems), "has %d headers", n)
 		return
 	}
 	headers := make(map[string]notify.Secret)
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key := value{v.d, v.path, n.Content[i]}
-		name := http.CanonicalHeaderKey(key.resolved().Value)
-		key.path = join(v.path, show(key.resolved().Value))
-		key.node = named(key.node)
-		var secret notify.Secret
+	for key, content := range v.Pairs() {
+		name := http.CanonicalHeaderKey(key.Scalar())
+		var text notify.Secret
 		_, twice := headers[name]
 		err := notify.ValidateHeader(name)
 		switch {
-		case n.Content[i].Kind != yaml.ScalarNode:
-			key.path = v.path
-			key.fail("write {NAME: VALUE}", "a name is no text")
+		case !key.IsScalar():
+			key.Fail(hint, "a name is no text")
 		case err != nil:
-			key.fail("write a name such as Authorization", "%v", err)
+			key.Fail("write a name such as Authorization", "%v", err)
 		case twice:
-			key.fail("write it once", "is there twice")
-		case (value{v.d, key.path, n.Content[i+1]}).secret(&secret, notify.Secret.Validate):
-			headers[name] = secret
+			key.Fail("write it once", "is there twice")
+		case secret(content, &text, notify.Secret.Validate):
+			headers[name] = text
 		}
 	}
 	*to = headers
 }
 
 // absolute reads an absolute path.
-func (v value) absolute(to *string) {
+func absolute(v yamldoc.Value, to *string) {
 	path := ""
 	switch {
-	case !v.text(&path, maxPath):
+	case !v.Text(&path, maxPath):
 	case !filepath.IsAbs(path):
-		v.fail("begin it with a slash", "is no absolute path")
+		v.Fail("begin it with a slash", "is no absolute path")
 	default:
 		*to = path
 	}
 }
 
 // distinct reads a list of texts, each once.
-func (v value) distinct(to *[]string, limit int) {
-	v.items(maxReceiverItems, func(item value) {
+func distinct(v yamldoc.Value, to *[]string, limit int) {
+	v.Items(maxReceiverItems, func(item yamldoc.Value) {
 		text := ""
 		switch {
-		case !item.text(&text, limit):
+		case !item.Text(&text, limit):
 		case slices.Contains(*to, text):
-			item.fail("write it once", "is there twice")
+			item.Fail("write it once", "is there twice")
 		default:
 			*to = append(*to, text)
 		}
@@ -340,33 +330,29 @@ func (v value) distinct(to *[]string, limit int) {
 }
 
 // arguments reads a list of texts that may be anything but have no zero byte.
-func (v value) arguments(to *[]string) {
-	v.items(maxReceiverItems, func(item value) {
-		const hint = "write a text, in quotes when it looks like a number"
-		n := item.resolved()
+func arguments(v yamldoc.Value, to *[]string) {
+	v.Items(maxReceiverItems, func(item yamldoc.Value) {
+		text := ""
 		switch {
-		case n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str":
-			item.fail(hint, "is %s, not a text", item.kindOf())
-		case strings.Contains(n.Value, "\x00"):
-			item.fail(hint, "has a zero byte")
-		case len(n.Value) > maxPath:
-			item.fail(hint, "is longer than %d bytes", maxPath)
+		case !item.Prose(&text, maxPath):
+		case strings.Contains(text, "\x00"):
+			item.Fail("remove it", "has a zero byte")
 		default:
-			*to = append(*to, n.Value)
+			*to = append(*to, text)
 		}
 	})
 }
 
 // matchers reads a list of matchers.
-func (v value) matchers(to *[]notify.Matcher) {
-	v.items(maxReceiverItems, func(item value) {
+func matchers(v yamldoc.Value, to *[]notify.Matcher) {
+	v.Items(maxReceiverItems, func(item yamldoc.Value) {
 		text := ""
-		if !item.text(&text, maxPath) {
+		if !item.Text(&text, maxPath) {
 			return
 		}
 		m, err := notify.ParseMatcher(text)
 		if err != nil {
-			item.fail("write one such as team=shop", "%v", err)
+			item.Fail("write one such as team=shop", "%v", err)
 			return
 		}
 		*to = append(*to, m)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/goshawk-io/goshawk/internal/judge/notify"
+	"github.com/goshawk-io/goshawk/internal/platform/yamldoc"
 )
 
 // receiverFile is a document about a receiver; spec is indented already, and its
@@ -168,9 +169,15 @@ func TestLoad_hidesSecrets(t *testing.T) {
 			t.Errorf("%s: got %q", value, got)
 		}
 	}
+	// So is one that is no list.
+	alone := write(t, "a.yaml", receiverFile("pager", "  alertmanager: {urls: 'http://u:hunter2@a'}\n"))
+	_, err := Load([]string{alone}, options())
+	if got := problems(t, err, alone); !slices.Equal(got, []string{"a.yaml:6:24: spec.alertmanager.urls: is a text, not a list"}) {
+		t.Errorf("got %q", got)
+	}
 	// Twice the same is said without it, too.
 	dir := write(t, "a.yaml", receiverFile("pager", "  alertmanager: {urls: ['http://u:hunter2@a', 'http://u:hunter2@a']}\n"))
-	_, err := Load([]string{dir}, options())
+	_, err = Load([]string{dir}, options())
 	if got := problems(t, err, dir); !slices.Equal(got, []string{"a.yaml:6:47: spec.alertmanager.urls[1]: is there twice"}) {
 		t.Errorf("got %q", got)
 	}
@@ -248,10 +255,10 @@ func FuzzParse_receiver(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, spec string) {
 		data := []byte(receiverFile("pager", spec))
-		if len(data) > maxFileBytes {
+		if len(data) > yamldoc.MaxFileBytes {
 			return
 		}
-		c, err := parse(snapshot{sources: []source{{"fuzz.yaml", data}}}, options())
+		c, err := parse(snapshot{sources: []yamldoc.Source{{Name: "fuzz.yaml", Data: data}}}, options())
 		if err != nil {
 			for _, e := range err.(Errors) {
 				if text := e.Error(); strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) || e.Cause == "" || e.Hint == "" {

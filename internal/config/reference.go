@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"strings"
+
+	"github.com/goshawk-io/goshawk/internal/platform/yamldoc"
 )
 
 // Kind describes a kind of document, for the docs.
@@ -38,15 +40,15 @@ func Reference() []Kind {
 	return list
 }
 
-func describe(path, of string, fields []field) []Field {
+func describe(path, of string, fields []yamldoc.Field) []Field {
 	var list []Field
 	for _, f := range fields {
-		d := Field{Path: join(path, f.name), Kind: f.kind, Default: f.standard, Of: f.of, Summary: f.summary}
+		d := Field{Path: yamldoc.Join(path, f.Name), Kind: f.Kind, Default: f.Standard, Of: f.Of, Summary: f.Summary}
 		if d.Of == "" {
 			d.Of = of
 		}
 		list = append(list, d)
-		list = append(list, describe(d.Path, d.Of, f.fields)...)
+		list = append(list, describe(d.Path, d.Of, f.Fields)...)
 	}
 	return list
 }
@@ -67,22 +69,22 @@ func Example(probes []KnownProbe) string {
 
 // exemplify writes fields; those without a default are commented out, unless
 // they must be there, and so are objects with a sample.
-func exemplify(b *strings.Builder, indent string, fields []field) {
+func exemplify(b *strings.Builder, indent string, fields []yamldoc.Field) {
 	for _, f := range fields {
-		if f.refuse != "" {
+		if f.Refuse != "" {
 			continue
 		}
-		fmt.Fprintf(b, "%s# %s\n", indent, f.summary)
+		fmt.Fprintf(b, "%s# %s\n", indent, f.Summary)
 		switch {
-		case f.read == nil && f.sample == "":
-			fmt.Fprintf(b, "%s%s:\n", indent, f.name)
-			exemplify(b, indent+"  ", f.fields)
-		case f.required:
-			fmt.Fprintf(b, "%s%s: %s\n", indent, f.name, f.sample)
-		case f.standard == "":
-			fmt.Fprintf(b, "%s# %s: %s\n", indent, f.name, f.sample)
+		case f.Read == nil && f.Sample == "":
+			fmt.Fprintf(b, "%s%s:\n", indent, f.Name)
+			exemplify(b, indent+"  ", f.Fields)
+		case f.Required:
+			fmt.Fprintf(b, "%s%s: %s\n", indent, f.Name, f.Sample)
+		case f.Standard == "":
+			fmt.Fprintf(b, "%s# %s: %s\n", indent, f.Name, f.Sample)
 		default:
-			fmt.Fprintf(b, "%s%s: %s\n", indent, f.name, f.standard)
+			fmt.Fprintf(b, "%s%s: %s\n", indent, f.Name, f.Standard)
 		}
 	}
 }

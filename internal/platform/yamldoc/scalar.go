@@ -116,10 +116,15 @@ func Brief(d time.Duration) string {
 	return s
 }
 
+// quoteHint is what helps where a text must be.
+const quoteHint = "write a text, in quotes when it looks like a number"
+
 // Text reads a text that is not empty and has neither control characters nor
 // more than limit bytes.
-func (v Value) Text(to *string, limit int) bool {
-	const hint = "write a text, in quotes when it looks like a number"
+func (v Value) Text(to *string, limit int) bool { return v.OneLine(to, limit, quoteHint) }
+
+// OneLine is [Value.Text] with a hint of its own.
+func (v Value) OneLine(to *string, limit int, hint string) bool {
 	n := v.resolved()
 	switch {
 	case n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str":
@@ -144,7 +149,7 @@ func (v Value) Prose(to *string, limit int) bool {
 	n := v.resolved()
 	switch {
 	case n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str":
-		v.Fail("write a text, in quotes when it looks like a number", "is %s, not a text", v.KindOf())
+		v.Fail(quoteHint, "is %s, not a text", v.KindOf())
 	case len(n.Value) > limit:
 		v.Fail("write a shorter one", "is longer than %d bytes", limit)
 	default:

@@ -2,6 +2,7 @@ package yamldoc
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -59,6 +60,27 @@ func (v Value) IsList() bool { return v.node != nil && v.resolved().Kind == yaml
 // IsScalar reports whether it is a text, a number, or true or false.
 func (v Value) IsScalar() bool {
 	return v.node != nil && v.resolved().Kind == yaml.ScalarNode && !isNull(v.resolved())
+}
+
+// Scalar returns a text, a number, or true or false as it is written, empty for
+// all else.
+func (v Value) Scalar() string {
+	if !v.IsScalar() {
+		return ""
+	}
+	return v.resolved().Value
+}
+
+// Len returns how many items a list or how many keys an object has, 0 for all
+// else.
+func (v Value) Len() int {
+	switch {
+	case v.IsList():
+		return len(v.resolved().Content)
+	case v.IsObject():
+		return len(v.resolved().Content) / 2
+	}
+	return 0
 }
 
 // Path returns the path from the document, such as "spec.rules[0].name".
@@ -197,28 +219,45 @@ func (v Value) Object(fields []Field) {
 	}
 }
 
+// Pairs yields the keys of an object and their values as they stand, be a key no
+// text or there twice. Both are at the path of the key, as far as it is a scalar.
+func (v Value) Pairs() iter.Seq2[Value, Value] {
+	return func(yield func(key, content Value) bool) {
+		if !v.IsObject() {
+			return
+		}
+		n := v.resolved()
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key := v.at(v.path, n.Content[i])
+			if !v.r.visit(key) {
+				return
+			}
+			if written := key.resolved(); written.Kind == yaml.ScalarNode {
+				key.path = Join(v.path, Show(written.Value))
+			}
+			if !yield(key, v.at(key.path, n.Content[i+1])) {
+				return
+			}
+		}
+	}
+}
+
 // keys calls each for the keys of an object and their values, and returns where
 // the keys are. What is there twice is read once.
 func (v Value) keys(hint string, each func(key, content Value)) map[string]int {
-	n := v.resolved()
 	seen := make(map[string]int)
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key := v.at(v.path, n.Content[i])
-		if !v.r.visit(key) {
-			return seen
-		}
+	for key, content := range v.Pairs() {
 		name := key.resolved().Value
 		if key.resolved().Kind != yaml.ScalarNode {
 			key.Fail(hint, "a key is %s, not a text", key.KindOf())
 			continue
 		}
-		key.path = Join(v.path, Show(name))
 		if line, twice := seen[name]; twice {
 			key.named().Fail("write it once", "is there twice, first in line %d", line)
 			continue
 		}
-		seen[name] = n.Content[i].Line
-		each(key, v.at(key.path, n.Content[i+1]))
+		seen[name] = key.Line()
+		each(key, content)
 	}
 	return seen
 }

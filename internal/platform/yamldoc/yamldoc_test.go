@@ -1,6 +1,7 @@
 package yamldoc
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -115,6 +116,53 @@ func TestValue_Secret(t *testing.T) {
 		if len(got) != 1 || strings.Contains(got[0], "12345") {
 			t.Errorf("%s: %v", text, got)
 		}
+	}
+}
+
+// TestValue_Pairs: an object is walked as it stands, and a loop may end early.
+func TestValue_Pairs(t *testing.T) {
+	for _, test := range []struct{ text, want string }{
+		{"a: 1\n\"b\\n\": [x, y]\na: {c: d}\n", `a a=1 0; "b\n" b` + "\n" + `= 2; a a= 1`},
+		{"a: &b c\n*b : d\n", "a a=c 0; c c=d 0"},
+		{"end: 1\nafter: 2\n", "end end=1 0"},
+		{"? [z]\n: x\n~: y\n7: z\n", " =x 0; ~ =y 0; 7 7=z 0"},
+		{"[a, b]", ""}, {"a", ""}, {"{}", ""},
+	} {
+		var got []string
+		problems(test.text, func(v Value) {
+			for key, content := range v.Pairs() {
+				got = append(got, fmt.Sprintf("%s %s=%s %d", content.Path(), key.Scalar(), content.Scalar(), content.Len()))
+				if key.Path() != content.Path() {
+					t.Errorf("%s: the key is at %q, its value at %q", test.text, key.Path(), content.Path())
+				}
+				if key.Scalar() == "end" {
+					break
+				}
+			}
+		})
+		if strings.Join(got, "; ") != test.want {
+			t.Errorf("%q: got %q, want %q", test.text, strings.Join(got, "; "), test.want)
+		}
+	}
+	for range (Value{}).Pairs() {
+		t.Error("what is not there has a key")
+	}
+}
+
+func TestValue_OneLine(t *testing.T) {
+	var text string
+	for _, wrong := range []string{"7", "''", "' a'", "abcdef", `"a\nb"`} {
+		got := problems(wrong, func(v Value) {
+			if v.OneLine(&text, 5, "say it") {
+				t.Errorf("%s was read", wrong)
+			}
+		})
+		if len(got) != 1 || !strings.HasSuffix(got[0], " | say it") {
+			t.Errorf("%s: %q", wrong, got)
+		}
+	}
+	if got := problems("abc", func(v Value) { v.OneLine(&text, 5, "say it") }); len(got) > 0 || text != "abc" {
+		t.Errorf("read %q, %q", text, got)
 	}
 }
 

@@ -80,7 +80,8 @@ func check(t *testing.T, data []byte) {
 	if len(problems) > 2*yamldoc.MaxErrors+2 {
 		t.Errorf("%d problems", len(problems))
 	}
-	lines, errors := bytes.Count(data, []byte("\n"))+2, 0
+	// YAML counts a lone carriage return as the end of a line, too.
+	lines, errors := bytes.Count(data, []byte("\n"))+bytes.Count(data, []byte("\r"))+2, 0
 	for _, p := range problems {
 		if text := p.Error(); !utf8.ValidString(text) || strings.ContainsFunc(text+p.Hint, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 			t.Errorf("not fit for a terminal: %q", text)

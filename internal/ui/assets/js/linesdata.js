@@ -5,19 +5,34 @@
 import { rate, significant } from "./format.js";
 
 /**
- * @typedef {object} LinesData
- * @property {string} unit "percent", "times" or "rate"
+ * @typedef {object} Look how a line is drawn
+ * @property {"accent" | "bad" | "warn" | "muted" | "run-delay" | "pipe"} token its colour
+ * @property {number[]} dash
+ * @property {number} width pixels
+ * @property {number} [fill] percent of its colour in what is below it
+ * @property {string} [words] what it is called, when that is not its name
+ */
+
+/**
+ * @typedef {object} Plotted what any chart over time draws
  * @property {number} from seconds since 1970
  * @property {number} to
- * @property {number} low of the values
- * @property {number} high
- * @property {number} bend the value from which on the axis is a logarithm; 0 for none
  * @property {boolean} steps whether a value holds until the next time
  * @property {number[]} times
  * @property {{look: string, text: string, values: (number | null)[]}[]} lines
+ */
+
+/**
+ * @typedef {object} Marked what the server computed besides
+ * @property {string} unit "percent", "times" or "rate"
+ * @property {number} low of the values
+ * @property {number} high
+ * @property {number} bend the value from which on the axis is a logarithm; 0 for none
  * @property {{look: string, text: string, at: number}[]} marks
  * @property {{look: string, text: string, from: number, to: number}[]} shades
  */
+
+/** @typedef {Plotted & Marked} LinesData */
 
 /** @param {unknown} v @param {number} otherwise */
 function number(v, otherwise) {
