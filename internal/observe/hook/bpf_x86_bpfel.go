@@ -23,7 +23,7 @@ type bpfCounts struct {
 	Replaced uint64
 	Sum      uint64
 	Longest  uint64
-	Reserved uint64
+	Bad      uint64
 }
 
 type bpfFrame struct {
@@ -110,6 +110,7 @@ const (
 	bpfVarTarget      = "target"
 	bpfVarTargetDev   = "target_dev"
 	bpfVarTargetIno   = "target_ino"
+	bpfVarThreshold   = "threshold"
 	bpfVarTurn        = "turn"
 	bpfVarTurnBegin   = "turn_begin"
 	bpfVarTurnTaken   = "turn_taken"
@@ -192,6 +193,7 @@ type bpfVariableSpecs struct {
 	Target      *ebpf.VariableSpec `ebpf:"target"`
 	TargetDev   *ebpf.VariableSpec `ebpf:"target_dev"`
 	TargetIno   *ebpf.VariableSpec `ebpf:"target_ino"`
+	Threshold   *ebpf.VariableSpec `ebpf:"threshold"`
 	Turn        *ebpf.VariableSpec `ebpf:"turn"`
 	TurnBegin   *ebpf.VariableSpec `ebpf:"turn_begin"`
 	TurnTaken   *ebpf.VariableSpec `ebpf:"turn_taken"`
@@ -254,6 +256,7 @@ type bpfVariables struct {
 	Target      *ebpf.Variable `ebpf:"target"`
 	TargetDev   *ebpf.Variable `ebpf:"target_dev"`
 	TargetIno   *ebpf.Variable `ebpf:"target_ino"`
+	Threshold   *ebpf.Variable `ebpf:"threshold"`
 	Turn        *ebpf.Variable `ebpf:"turn"`
 	TurnBegin   *ebpf.Variable `ebpf:"turn_begin"`
 	TurnTaken   *ebpf.Variable `ebpf:"turn_taken"`

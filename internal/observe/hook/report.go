@@ -32,6 +32,9 @@ type Result struct {
 	// ErrorsKnown says whether that can be told.
 	Errors      uint64
 	ErrorsKnown bool
+	// Bad is how many of the calls that returned did so with an error, or took
+	// longer than [Options.Threshold].
+	Bad uint64
 	// Latency holds how long the calls took that returned.
 	Latency model.Distribution
 	// Unfinished is how many calls had not returned at the end: they were
@@ -61,7 +64,7 @@ func (r *Result) Rate() float64 {
 
 // tally is what a tier counted of a function.
 type tally struct {
-	calls, errors uint64
+	calls, errors, bad uint64
 	// returned calls have a duration.
 	returned uint64
 	latency  model.Distribution
@@ -109,6 +112,8 @@ func (s *Session) report(took time.Duration, ending Ending) (*Report, error) {
 			return nil, err
 		}
 		one.Calls, one.Errors, one.Latency = t.calls, t.errors, t.latency
+		// While calls go on the parts are not of one moment.
+		one.Bad = min(t.bad, t.returned)
 		one.Unfinished, one.Lost = t.replaced+open[i], t.lost(open[i])
 		r.Functions[i] = one
 	}

@@ -38,6 +38,8 @@ type Options struct {
 	// ErrorWord tells where functions return their error; nil asks the DWARF of
 	// the program.
 	ErrorWord ErrorWord
+	// Threshold is the longest time that is good, for [Result.Bad]; 0 means any.
+	Threshold time.Duration
 	// Log hears of details, on the debug level; nil means nobody.
 	Log *slog.Logger
 
