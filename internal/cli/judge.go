@@ -18,23 +18,21 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/goshawk-io/goshawk/internal/agent"
+	"github.com/goshawk-io/goshawk/internal/agent/calls"
 	v1 "github.com/goshawk-io/goshawk/internal/api/v1"
 	"github.com/goshawk-io/goshawk/internal/config"
 	"github.com/goshawk-io/goshawk/internal/judge/evaluate"
 	"github.com/goshawk-io/goshawk/internal/judge/notify"
 	"github.com/goshawk-io/goshawk/internal/judge/objective"
-	"github.com/goshawk-io/goshawk/internal/judge/objective/slofile"
+	"github.com/goshawk-io/goshawk/internal/judge/poll"
 	"github.com/goshawk-io/goshawk/internal/judge/series"
 	"github.com/goshawk-io/goshawk/internal/model"
 	"github.com/goshawk-io/goshawk/internal/observe/probe"
-	"github.com/goshawk-io/goshawk/internal/platform/yamldoc"
+	"github.com/goshawk-io/goshawk/sli"
 )
 
 // seriesFolder is below the folder of events.
 const seriesFolder = "series"
-
-// reloadEvery is how often files of objectives are read again.
-const reloadEvery = 2 * time.Second
 
 //go:embed demo_slo.yaml
 var demoSLO []byte
@@ -53,13 +51,16 @@ func (o *judgeOptions) flags(f *pflag.FlagSet) {
 // judging is what judges objectives while the agent runs.
 type judging struct {
 	*evaluate.Judge
-	engine *series.Engine
-	notify *notify.Notifier
-	remove string // a folder that goes at the end
-	log    *slog.Logger
+	engine  *series.Engine
+	notify  *notify.Notifier
+	writers []remoteWriter
+	remove  string // a folder that goes at the end
+	log     *slog.Logger
+	calls   *calls.Counter
 	// proposer is nil when nothing is to be proposed.
 	proposer *proposer
-	load     func() (*slofile.Set, yamldoc.Errors)
+	files    *sloFiles
+	inForce  []objective.SLO // belongs to who reads the files
 
 	mu    sync.Mutex
 	known map[string]*objective.SLO
@@ -74,6 +75,7 @@ type judgingOptions struct {
 	agent     *agent.Agent
 	rollups   func(context.Context, model.RollupQuery) (model.Rollups, error)
 	receivers []notify.Receiver
+	writes    []config.RemoteWrite
 	url       string // of the pages
 }
 
@@ -100,15 +102,13 @@ func openJudging(ctx context.Context, env Env, o judgingOptions, log *slog.Logge
 		}
 		o.dir, j.remove = temporary, temporary
 	}
-	j.load = loader(o, log)
-	set, problems := j.load()
-	if set == nil {
-		for _, p := range problems {
-			fmt.Fprintf(env.Stderr, "%s: %s\nhint: %s\n", p.Place(), p.Text(), p.Hint)
-		}
-		return nil, errors.Join(usageError("goshawk slo check FILE says what is wrong", "up: --slo: the files have errors"), j.close())
+	j.files = newSLOFiles(&o, log)
+	all, problems, ok := j.files.load()
+	printProblems(env.Stderr, problems)
+	if !ok {
+		return nil, errors.Join(usageError("they are listed above, each with its place", "up: --slo: the files have errors"), j.close())
 	}
-	err := j.open(ctx, o, set.SLOs)
+	err := j.open(ctx, o, all)
 	if err == nil {
 		return j, nil
 	}
@@ -121,29 +121,6 @@ func openJudging(ctx context.Context, env Env, o judgingOptions, log *slog.Logge
 	return nil, err
 }
 
-// loader returns what reads all objectives: those of files and of the demo, and
-// what was proposed or accepted. Only errors of the former make it fail.
-func loader(o judgingOptions, log *slog.Logger) func() (*slofile.Set, yamldoc.Errors) {
-	own := ownProblems{log: log}
-	folder := proposeFolder(o.dir)
-	return func() (*slofile.Set, yamldoc.Errors) {
-		set, problems := new(slofile.Set), yamldoc.Errors(nil)
-		var more []yamldoc.Source
-		if o.demo {
-			more = []yamldoc.Source{{Name: "<demo>", Data: demoSLO}}
-		}
-		if len(o.files)+len(more) > 0 {
-			if set, problems = slofile.LoadWith(o.files, more, slofile.Options{}); set == nil {
-				return nil, problems
-			}
-		}
-		proposed, wrong := folder.Load()
-		own.tell(wrong)
-		set.SLOs = withProposals(set.SLOs, proposed)
-		return set, problems
-	}
-}
-
 // open opens what keeps, judges, tells and proposes.
 func (j *judging) open(ctx context.Context, o judgingOptions, slos []objective.SLO) error {
 	dir := o.dir
@@ -154,9 +131,22 @@ func (j *judging) open(ctx context.Context, o judgingOptions, slos []objective.S
 	if j.notify, err = notify.New(notify.Options{Receivers: o.receivers, Dir: dir, ExternalURL: o.url, Log: j.log}); err != nil {
 		return fmt.Errorf("up: tell of alerts: %w", err)
 	}
+	for _, r := range o.receivers {
+		if err := notify.Check(r, nil); err != nil {
+			j.log.Warn("a receiver cannot be told of alerts as things are", "error", err)
+		}
+	}
+	if err := j.openWriters(&o, j.log); err != nil {
+		return err
+	}
+	j.calls = calls.New(calls.Options{
+		Processes: func() []calls.Process { return goProcesses(o.agent) }, Log: j.log,
+		Count: func(name string, events sli.Counts) { j.Counting().Add(name, time.Now(), events) },
+	})
 	j.Judge = evaluate.NewJudge(evaluate.JudgeOptions{
+		Calls:  j.calls.Err,
 		Engine: j.engine, Log: j.log, Version: buildVersion().Version, Limits: limits(o.agent),
-		Judged: func() { j.notify.Notify(notifications(j.engine.Alerts(), o.url)) },
+		Judged: func() { j.notify.Notify(notifications(j.Firing(), o.url)) },
 	})
 	if err := j.set(slos); err != nil {
 		return fmt.Errorf("up: --slo: %w", err)
@@ -205,15 +195,35 @@ func (j *judging) applyReceiver(_ context.Context, name string, _, now *config.C
 	if j == nil {
 		return config.ErrNeedsRestart
 	}
-	if err := j.notify.Set(now.Receivers()); err != nil {
+	receivers := now.Receivers()
+	if err := j.notify.Set(receivers); err != nil {
 		return err
 	}
-	for _, r := range now.Receivers() {
+	for _, u := range unknownReceivers(j.objectives(), receivers) {
+		j.log.Warn("a receiver that objectives name is not configured: it is told nothing", "receiver", u)
+	}
+	for _, r := range receivers {
 		if r.Name == name {
 			return notify.Check(r, nil)
 		}
 	}
 	return nil
+}
+
+// unknownReceivers returns the names that alerts have of receivers and nobody else.
+func unknownReceivers(slos []*objective.SLO, receivers []notify.Receiver) []string {
+	var names []string
+	for _, s := range slos {
+		for _, a := range s.Alerts {
+			for _, name := range a.Receivers {
+				if !slices.ContainsFunc(receivers, func(r notify.Receiver) bool { return r.Name == name }) {
+					names = append(names, name)
+				}
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // limits tells the probes by which thresholds they must count.
@@ -227,10 +237,21 @@ func limits(a *agent.Agent) func(objective.Signal, []time.Duration) error {
 	}
 }
 
+// goProcesses returns the Go processes of the host.
+func goProcesses(a *agent.Agent) []calls.Process {
+	var list []calls.Process
+	for _, p := range a.Processes.GoProcesses() {
+		list = append(list, calls.Process{ID: p.ID, Service: p.Service})
+	}
+	return list
+}
+
 func (j *judging) set(slos []objective.SLO) error {
 	if err := j.Set(slos); err != nil {
 		return err
 	}
+	j.inForce = slos
+	j.calls.Set(slos)
 	known := make(map[string]*objective.SLO, len(slos))
 	for i := range slos {
 		known[slos[i].Name] = &slos[i]
@@ -252,12 +273,17 @@ func (j *judging) run(ctx context.Context) <-chan struct{} {
 	running.Go(func() { j.Run(ctx) })
 	running.Go(func() { j.follow(ctx) })
 	running.Go(func() { j.notify.Run(ctx) })
+	running.Go(func() { j.calls.Run(ctx) })
+	for _, w := range j.writers {
+		running.Go(func() { w.Run(ctx) })
+	}
 	if j.proposer != nil {
 		running.Go(func() { j.proposer.run(ctx) })
 	}
 	go func() {
 		defer close(done)
 		running.Wait()
+		j.flush(ctx)
 	}()
 	return done
 }
@@ -292,7 +318,7 @@ func (j *judging) History(ctx context.Context, name string, from, to time.Time, 
 	j.mu.Lock()
 	slo := j.known[name]
 	j.mu.Unlock()
-	if slo == nil || slo.Indicator.Signal == objective.SignalQuery {
+	if slo == nil || slo.Indicator.Signal == objective.SignalQuery && poll.Counts(slo) != nil {
 		return v1.NewSLOHistory(nil, evaluate.History{}, from, to, step), nil
 	}
 	history, err := j.Judge.History(ctx, slo, from, to, step)

@@ -12,7 +12,6 @@ import (
 	"github.com/goshawk-io/goshawk/internal/judge/propose"
 	"github.com/goshawk-io/goshawk/internal/model"
 	"github.com/goshawk-io/goshawk/internal/observe/probes"
-	"github.com/goshawk-io/goshawk/internal/platform/yamldoc"
 )
 
 const (
@@ -121,6 +120,10 @@ func (p *proposer) baselines(ctx context.Context, now time.Time) []*propose.Base
 			if role >= 0 && (role >= len(sum.Group) || sum.Group[role] != "server") {
 				continue
 			}
+			// What runs commands and serves nobody is a tool more often than a service.
+			if signal == objective.SignalExec && all[[2]string{string(objective.SignalHTTP), sum.Service}] == nil {
+				continue
+			}
 			key := [2]string{string(signal), sum.Service}
 			b := all[key]
 			if b == nil {
@@ -156,21 +159,4 @@ func withProposals(written, own []objective.SLO) []objective.SLO {
 		}
 	}
 	return all
-}
-
-// ownProblems says once what is wrong with files of the folder.
-type ownProblems struct {
-	log  *slog.Logger
-	said string
-}
-
-func (p *ownProblems) tell(problems yamldoc.Errors) {
-	text := ""
-	if len(problems) > 0 {
-		text = problems.Error()
-	}
-	if text != p.said && text != "" {
-		p.log.Warn("files of accepted objectives have errors; the others are in force", "error", text)
-	}
-	p.said = text
 }

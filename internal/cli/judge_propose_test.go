@@ -29,6 +29,11 @@ func seen(now time.Time, services map[string]uint64) func(context.Context, model
 	return func(_ context.Context, q model.RollupQuery) (model.Rollups, error) {
 		var answer model.Rollups
 		if q.Probe != "http" {
+			for minute := now.Add(-time.Hour); minute.Before(now); minute = minute.Add(time.Minute) {
+				for _, service := range []string{"cart", "tool"} {
+					answer.Items = append(answer.Items, model.Rollup{Time: minute, Probe: q.Probe, Service: service, Count: 50})
+				}
+			}
 			return answer, nil
 		}
 		for minute := now.Add(-time.Hour); minute.Before(now); minute = minute.Add(time.Minute) {
@@ -77,7 +82,7 @@ func TestProposer(t *testing.T) {
 		if len(problems) > 0 {
 			t.Fatal(problems)
 		}
-		want := []string{"cart-availability (proposed)", "cart-latency (proposed)", "shop-latency (proposed)"}
+		want := []string{"cart-availability (proposed)", "cart-commands (proposed)", "cart-latency (proposed)", "shop-latency (proposed)"}
 		if diff := cmp.Diff(want, names(all)); diff != "" {
 			t.Error(diff)
 		}
@@ -114,9 +119,9 @@ func TestProposerKeepsWithinBounds(t *testing.T) {
 	}
 }
 
-// TestLoader has a proposal give way to what somebody has written, and a file of the
+// TestSLOFiles_haveTheFolderToo has a proposal give way to what somebody has written, and a file of the
 // folder that is wrong leave the others in force.
-func TestLoader(t *testing.T) {
+func TestSLOFiles_haveTheFolderToo(t *testing.T) {
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	dir := t.TempDir()
 	p := &proposer{folder: proposeFolder(dir), log: slog.New(slog.DiscardHandler), rollups: seen(now, map[string]uint64{"shop": 1000, "cart": 100}), known: func() []*objective.SLO { return nil }}
@@ -137,14 +142,14 @@ func TestLoader(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log strings.Builder
-	load := loader(judgingOptions{judgeOptions: judgeOptions{files: []string{written}}, dir: dir}, slog.New(slog.NewTextHandler(&log, nil)))
+	files := newSLOFiles(&judgingOptions{judgeOptions: judgeOptions{files: []string{written}}, dir: dir}, slog.New(slog.NewTextHandler(&log, nil)))
 	for range 2 {
-		set, problems := load()
-		if set == nil {
+		all, problems, ok := files.load()
+		if !ok {
 			t.Fatal(problems)
 		}
-		want := []string{"cart-availability", "cart-latency (proposed)", "mine", "shop-latency (proposed)"}
-		if diff := cmp.Diff(want, names(set.SLOs)); diff != "" {
+		want := []string{"cart-availability", "cart-commands (proposed)", "cart-latency (proposed)", "mine", "shop-latency (proposed)"}
+		if diff := cmp.Diff(want, names(all)); diff != "" {
 			t.Errorf("%s\n%s", diff, text)
 		}
 	}
@@ -154,7 +159,7 @@ func TestLoader(t *testing.T) {
 	if err := os.WriteFile(written, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if set, problems := load(); set != nil || len(problems) == 0 {
+	if _, problems, ok := files.load(); ok || len(problems) == 0 {
 		t.Error("a wrong file of the user is taken")
 	}
 }

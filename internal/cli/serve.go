@@ -36,9 +36,7 @@ func newSite(p *parts, registry *prometheus.Registry, listener net.Listener, who
 		Host: &backend{agent: p.agent, store: p.store}, Events: p.store, Feed: s.feed, Config: p.configuration.wire, Log: log,
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true}),
 	}
-	if p.judging != nil {
-		options.Judge = p.judging
-	}
+	p.judging.serve(&options, registry)
 	// The pages ask the API as any client does, but past the guard.
 	options.UI = ui.New(ui.Options{
 		API:     client.New(client.Options{Transport: client.InProcess(api.New(options)), Base: "http://localhost"}),

@@ -4,15 +4,18 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	v1 "github.com/goshawk-io/goshawk/internal/api/v1"
+	"github.com/goshawk-io/goshawk/internal/config"
 	"github.com/goshawk-io/goshawk/internal/judge/objective"
 	"github.com/goshawk-io/goshawk/internal/judge/objective/draft"
 	"github.com/goshawk-io/goshawk/internal/judge/objective/openslo"
 	"github.com/goshawk-io/goshawk/internal/judge/objective/slofile"
+	"github.com/goshawk-io/goshawk/internal/judge/rules"
 	"github.com/goshawk-io/goshawk/internal/platform/yamldoc"
 )
 
@@ -21,6 +24,7 @@ type sloCheck struct {
 	json    bool
 	convert string
 	window  string
+	config  []string
 }
 
 // stdinName is what problems call the standard input.
@@ -29,7 +33,7 @@ const stdinName = "<stdin>"
 func newSLOCheck(env Env) *cobra.Command {
 	var o sloCheck
 	cmd := &cobra.Command{
-		Use:   "check FILE... [--json] [--convert openslo]",
+		Use:   "check FILE... [--config FILE] [--json] [--convert openslo]",
 		Short: "Say what is wrong with files of objectives",
 		Long: `Read files of objectives and say all that is wrong with them, and where. A file
 may be of OpenSLO v1, of Sloth v1 (its Kubernetes resource as well) or of Pyrra.
@@ -38,12 +42,14 @@ all files at once: names must be unique among them, and OpenSLO documents may
 refer to each other.
 
 Each error and warning is written to stderr, and a line with the number of
-objectives to stdout. With --convert, stdout has the objectives as OpenSLO v1
+objectives to stdout. With --config, which is that of goshawk up, receivers of
+alerts that are not configured are told. With --convert, stdout has the objectives as OpenSLO v1
 instead, and stderr what that format cannot say.
 
 Exit codes: 0 the files are right, 2 they have errors.`,
 		Example: "  goshawk slo check slo.yaml\n" +
 			"  goshawk slo check --json /etc/goshawk/slo\n" +
+			"  goshawk slo check --config /etc/goshawk/goshawk.yaml /etc/goshawk/slo\n" +
 			"  kubectl get servicelevelobjectives -o json | jq '.items[]' | goshawk slo check -\n" +
 			"  goshawk slo check --convert openslo sloth.yaml > slo.yaml",
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -56,6 +62,7 @@ Exit codes: 0 the files are right, 2 they have errors.`,
 	}
 	cmd.Flags().BoolVar(&o.json, "json", false, "print a JSON document")
 	cmd.Flags().StringVar(&o.convert, "convert", "", "write the objectives in another `FORMAT` to stdout: openslo")
+	cmd.Flags().StringArrayVar(&o.config, "config", nil, "know the receivers of the configuration in `FILE`, or in the *.yaml files of a folder; may be repeated")
 	cmd.Flags().StringVar(&o.window, "window", "30d", "the `LENGTH` of the window that Sloth's files do not say")
 	cmd.RegisterFlagCompletionFunc("convert", cobra.FixedCompletions([]string{"openslo"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
@@ -72,7 +79,11 @@ func (o *sloCheck) run(env Env, args []string) error {
 	if !ok {
 		return usageError("write a length such as 30d", "slo check: --window: %s: is not a length of time", yamldoc.Show(o.window))
 	}
-	set, problems, err := loadSLOs(env, args, window)
+	receivers, err := o.receivers(env)
+	if err != nil {
+		return err
+	}
+	set, problems, err := loadSLOs(env, args, window, receivers)
 	if err != nil {
 		return err
 	}
@@ -85,15 +96,7 @@ func (o *sloCheck) run(env Env, args []string) error {
 		}
 		return nil
 	}
-	errors := 0
-	for _, p := range problems {
-		what := "warning"
-		if !p.Warning {
-			what = "error"
-			errors++
-		}
-		fmt.Fprintf(env.Stderr, "%s: %s: %s\nhint: %s\n", p.Place(), what, p.Text(), p.Hint)
-	}
+	errors := printProblems(env.Stderr, problems)
 	switch {
 	case set == nil:
 		return usageError("they are listed above, each with its place", "slo check: the files have %s", counted(uint64(errors), "error", "errors"))
@@ -104,8 +107,45 @@ func (o *sloCheck) run(env Env, args []string) error {
 	return err
 }
 
+// receivers returns the names of those who can be told by the configuration, nil when
+// none is named.
+func (o *sloCheck) receivers(env Env) ([]string, error) {
+	if len(o.config) == 0 {
+		return nil, nil
+	}
+	c, err := config.Load(o.config, config.Options{Probes: knownProbes()})
+	if err != nil {
+		return nil, reportConfig(env, "slo check: --config", err)
+	}
+	names := []string{}
+	for _, r := range c.Receivers() {
+		names = append(names, r.Name)
+	}
+	return names, nil
+}
+
+// printProblems writes what is wrong or odd with files, and returns how many errors
+// there are.
+func printProblems(w io.Writer, problems yamldoc.Errors) (errors int) {
+	for _, p := range problems {
+		what := "warning"
+		if !p.Warning {
+			what = "error"
+			errors++
+		}
+		fmt.Fprintf(w, "%s: %s: %s\nhint: %s\n", p.Place(), what, p.Text(), p.Hint)
+	}
+	return errors
+}
+
+// sloFileOptions is how files of objectives are read; receivers are the names of those
+// who can be told, nil when nobody knows.
+func sloFileOptions(receivers []string) slofile.Options {
+	return slofile.Options{Query: rules.CheckQuery, Receivers: receivers}
+}
+
 // loadSLOs reads files of objectives; - is the standard input.
-func loadSLOs(env Env, args []string, window time.Duration) (*slofile.Set, yamldoc.Errors, error) {
+func loadSLOs(env Env, args []string, window time.Duration, receivers []string) (*slofile.Set, yamldoc.Errors, error) {
 	var paths []string
 	streams := 0
 	for _, arg := range args {
@@ -118,7 +158,8 @@ func loadSLOs(env Env, args []string, window time.Duration) (*slofile.Set, yamld
 	if streams > 1 {
 		return nil, nil, usageError("name it once", "slo check: -: the standard input can be read once")
 	}
-	o := slofile.Options{Window: window}
+	o := sloFileOptions(receivers)
+	o.Window = window
 	if streams == 0 {
 		set, problems := slofile.Load(paths, o)
 		return set, problems, nil
@@ -149,15 +190,10 @@ func convertSLOs(env Env, set *slofile.Set) error {
 func wireSLOCheck(set *slofile.Set, problems yamldoc.Errors) v1.SLOCheck {
 	w := v1.SLOCheck{State: "rejected", Files: []string{}, Objectives: []v1.SLODefinition{}, Errors: []v1.ConfigError{}, Warnings: []v1.ConfigError{}}
 	for _, p := range problems {
-		text := p.Cause
-		if p.Value != "" {
-			text = p.Value + ": " + text
-		}
-		wire := v1.ConfigError{File: p.File, Line: p.Line, Column: p.Column, Field: p.Field, Error: text, Hint: p.Hint}
 		if p.Warning {
-			w.Warnings = append(w.Warnings, wire)
+			w.Warnings = append(w.Warnings, wireConfigErrors(yamldoc.Errors{p})...)
 		} else {
-			w.Errors = append(w.Errors, wire)
+			w.Errors = append(w.Errors, wireConfigErrors(yamldoc.Errors{p})...)
 		}
 	}
 	if set == nil {

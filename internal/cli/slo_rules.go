@@ -78,8 +78,8 @@ func (o *sloRules) run(env Env, args []string) error {
 	case o.tests != "" && o.output == "":
 		return usageError("name the file of the rules by --output", "slo rules: --tests: %s: tests refer to the rules by the name of their file", yamldoc.Show(o.tests))
 	}
-	o.options.Interval = interval
-	set, problems, err := loadSLOs(env, args, window)
+	o.options.Interval, o.options.Check = interval, rules.CheckExpression
+	set, problems, err := loadSLOs(env, args, window, nil)
 	if err != nil {
 		return err
 	}

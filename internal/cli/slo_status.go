@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	neturl "net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -18,6 +20,7 @@ import (
 	"github.com/goshawk-io/goshawk/internal/api/v1/client"
 	"github.com/goshawk-io/goshawk/internal/export/table"
 	"github.com/goshawk-io/goshawk/internal/judge/objective/draft"
+	"github.com/goshawk-io/goshawk/internal/platform/yamldoc"
 	"github.com/goshawk-io/goshawk/sli"
 )
 
@@ -28,10 +31,19 @@ const defaultURL = "http://127.0.0.1:7788"
 type sloStatus struct {
 	url, tokenFile, service string
 	json                    bool
+	// patience is for how long the agent may think.
+	patience time.Duration
 }
 
+const (
+	// statusPatience is for how long slo status waits for an answer.
+	statusPatience = 30 * time.Second
+	// maxTokenFile is how large a file of a token may be.
+	maxTokenFile = 64 << 10
+)
+
 func newSLOStatus(env Env) *cobra.Command {
-	var o sloStatus
+	o := sloStatus{patience: statusPatience}
 	cmd := &cobra.Command{
 		Use:   "status [--service S] [--json] [--url URL]",
 		Short: "Show how objectives stand",
@@ -57,46 +69,89 @@ burns too fast, 2 bad usage, 4 the agent does not answer.`,
 }
 
 func (o *sloStatus) run(ctx context.Context, env Env) error {
-	token, err := o.token(env)
+	list, err := o.ask(ctx, env)
 	if err != nil {
 		return err
 	}
-	list, err := client.New(client.Options{Base: o.url, Token: token}).SLOs(ctx, v1.SLOListQuery{Service: o.service})
-	var refused *client.Error
 	switch {
-	case ctx.Err() != nil:
-		return errInterrupted
-	case errors.As(err, &refused) && refused.Hint != "":
-		return &failure{code: exitInternal, err: fmt.Errorf("slo status: %s: %w", o.url, err), hint: refused.Hint}
-	case errors.As(err, &refused):
-		return &failure{code: exitInternal, err: fmt.Errorf("slo status: %s: %w", o.url, err), hint: "start the agent with objectives: goshawk up --slo FILE"}
-	case err != nil:
-		return &failure{code: exitInternal, err: fmt.Errorf("slo status: %w", err), hint: "start the agent with goshawk up --slo FILE, or say with --url where it is"}
-	}
-	if o.json {
-		err = json.NewEncoder(env.Stdout).Encode(append([]v1.SLO{}, list.Items...))
-	} else {
-		err = printSLOs(env.Stdout, list.Items)
+	case o.json:
+		err = json.NewEncoder(env.Stdout).Encode(append([]v1.SLO{}, list...))
+	case len(list) == 0 && o.service != "":
+		_, err = fmt.Fprintf(env.Stdout, "no objectives of the service %s\n", table.Printable(o.service))
+	default:
+		err = printSLOs(env.Stdout, list)
 	}
 	if err != nil {
 		return err
 	}
-	if broken := brokenSLOs(list.Items); len(broken) > 0 {
+	if broken := brokenSLOs(list); len(broken) > 0 {
 		return &failure{code: exitBad, err: fmt.Errorf("slo status: not kept: %s", strings.Join(broken, ", "))}
 	}
 	return nil
 }
 
+// ask asks the agent.
+func (o *sloStatus) ask(ctx context.Context, env Env) ([]v1.SLO, error) {
+	at, err := neturl.Parse(o.url)
+	if err != nil || at.Scheme != "http" && at.Scheme != "https" || at.Host == "" {
+		return nil, usageError("write a URL such as "+defaultURL, "slo status: --url: %s: is no URL of an agent", yamldoc.Show(o.url))
+	}
+	token, err := o.token(env)
+	if err != nil {
+		return nil, err
+	}
+	patient, cancel := context.WithTimeout(ctx, o.patience)
+	defer cancel()
+	list, err := client.New(client.Options{Base: o.url, Token: token}).SLOs(patient, v1.SLOListQuery{Service: o.service})
+	fail := func(hint string, err error) ([]v1.SLO, error) {
+		return nil, &failure{code: exitInternal, err: fmt.Errorf("slo status: %s: %w", at.Redacted(), err), hint: hint}
+	}
+	var refused *client.Error
+	switch {
+	case err == nil:
+		return list.Items, nil
+	case ctx.Err() != nil:
+		return nil, errInterrupted
+	case errors.As(err, &refused) && refused.Status == http.StatusUnauthorized:
+		return fail("give the agent's token by --token-file or in "+tokenVariable, err)
+	case errors.As(err, &refused) && refused.Hint != "":
+		return fail(refused.Hint, err)
+	case errors.As(err, &refused):
+		return fail("start the agent with objectives: goshawk up --slo FILE", err)
+	case patient.Err() != nil:
+		return fail("look whether it is an agent that answers there, and whether it has anything to do", fmt.Errorf("no answer within %v", o.patience))
+	}
+	return nil, &failure{code: exitInternal, err: fmt.Errorf("slo status: %w", err), hint: "start the agent with goshawk up --slo FILE, or say with --url where it is"}
+}
+
 // token reads the agent's token, empty when there is none.
 func (o *sloStatus) token(env Env) (string, error) {
-	if o.tokenFile == "" {
-		return strings.TrimSpace(env.Getenv(tokenVariable)), nil
+	token, from := strings.TrimSpace(env.Getenv(tokenVariable)), tokenVariable
+	if o.tokenFile != "" {
+		from = "--token-file: " + yamldoc.Show(o.tokenFile)
+		text, err := readToken(o.tokenFile)
+		if err != nil {
+			return "", usageError("name the file that goshawk up was given", "slo status: --token-file: %w", err)
+		}
+		token = strings.TrimSpace(text)
 	}
-	text, err := os.ReadFile(o.tokenFile)
+	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return "", usageError("write the token alone, as goshawk up was given it", "slo status: %s: has a character that no token has", from)
+	}
+	return token, nil
+}
+
+func readToken(name string) (string, error) {
+	f, err := os.Open(name)
 	if err != nil {
-		return "", usageError("name the file that goshawk up was given", "slo status: --token-file: %w", err)
+		return "", err
 	}
-	return strings.TrimSpace(string(text)), nil
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxTokenFile+1))
+	if err == nil && len(text) > maxTokenFile {
+		err = fmt.Errorf("%s: is larger than %d KiB", name, maxTokenFile>>10)
+	}
+	return string(text), err
 }
 
 // brokenSLOs returns the objectives whose promise is not kept, or about not to be;
@@ -128,7 +183,7 @@ func printSLOs(w io.Writer, list []v1.SLO) error {
 		}
 		rows = append(rows, []string{
 			s.Verdict.String(), table.Printable(s.Name), table.Printable(s.Service), percentText(s.Objective, 6), table.Printable(s.Window), ratioText(s.SLI),
-			percentText(s.BudgetRemainingRatio, 3), burnText(s.Burn), strconv.FormatUint(s.Good, 10), strconv.FormatUint(s.Bad, 10), alertText(s.Alerts),
+			percentText(s.BudgetRemainingRatio, 3), burnText(s.Burn), strconv.FormatUint(s.Good, 10), strconv.FormatUint(s.Bad, 10), alertText(s),
 		})
 	}
 	for _, line := range alignRows(rows, maxWidth) {
@@ -147,8 +202,24 @@ func printSLOs(w io.Writer, list []v1.SLO) error {
 	return nil
 }
 
+// percentText writes a share to so many digits, and to more where it would look like
+// all when it is not.
 func percentText(share float64, digits int) string {
-	return strconv.FormatFloat(share*100, 'g', digits, 64) + " %"
+	text := plainText(share*100, digits)
+	for share < 1 && text == "100" && digits < 17 {
+		digits++
+		text = plainText(share*100, digits)
+	}
+	return text + " %"
+}
+
+// plainText writes a number to so many digits without an exponent.
+func plainText(value float64, digits int) string {
+	text := strconv.FormatFloat(value, 'g', digits, 64)
+	if rounded, err := strconv.ParseFloat(text, 64); err == nil {
+		text = strconv.FormatFloat(rounded, 'f', -1, 64)
+	}
+	return text
 }
 
 func ratioText(share *float64) string {
@@ -164,15 +235,19 @@ func burnText(burn map[string]*float64) string {
 	for window, rate := range burn {
 		d, ok := draft.Length(window)
 		if ok && rate != nil && (shortest == 0 || d < shortest) {
-			shortest, text = d, strconv.FormatFloat(*rate, 'g', 3, 64)+"x in "+window
+			shortest, text = d, plainText(*rate, 3)+"x in "+window
 		}
 	}
 	return text
 }
 
-func alertText(alerts []v1.SLOAlert) string {
+// alertText names the alerts that fire; a proposal has none.
+func alertText(s *v1.SLO) string {
+	if s.Proposal {
+		return "proposed"
+	}
 	var firing []string
-	for _, a := range alerts {
+	for _, a := range s.Alerts {
 		if a.Firing {
 			firing = append(firing, fmt.Sprintf("%s %gx", table.Printable(a.Severity), a.Burn))
 		}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +90,62 @@ func TestSLOStatus_noAgent(t *testing.T) {
 	_, errs, code = askStatus(t, nil, "--token-file", "/nothing")
 	if code != exitUsage || !strings.Contains(errs, "--token-file: open /nothing") {
 		t.Errorf("code %d, stderr %q", code, errs)
+	}
+}
+
+func TestSLOStatus_saysWhatIsWrongWithItsFlags(t *testing.T) {
+	spaces := filepath.Join(t.TempDir(), "spaces")
+	if err := os.WriteFile(spaces, []byte("one two"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		args []string
+		errs []string
+		code int
+	}{
+		{[]string{"--url", "host:7788"}, []string{"--url: host:7788: is no URL of an agent", "hint: write a URL such as"}, exitUsage},
+		{[]string{"--url", "ftp://host"}, []string{"--url: ftp://host: is no URL"}, exitUsage},
+		{[]string{"--token-file", spaces}, []string{"has a character that no token has", "hint: write the token alone"}, exitUsage},
+		{[]string{"--token-file", "/dev/zero"}, []string{"/dev/zero: is larger than 64 KiB"}, exitUsage},
+		{[]string{"--token-file", "/dev/null"}, []string{"a token is needed", "hint: give the agent's token by --token-file or in GOSHAWK_TOKEN"}, exitInternal},
+	} {
+		_, errs, code := askStatus(t, nil, tt.args...)
+		if code != tt.code {
+			t.Errorf("%q: code %d, stderr %s", tt.args, code, errs)
+		}
+		for _, want := range tt.errs {
+			if !strings.Contains(errs, want) {
+				t.Errorf("%q: no %q in %s", tt.args, want, errs)
+			}
+		}
+	}
+	if out, _, code := askStatus(t, nil, "--service", "nobody"); code != 0 || out != "no objectives of the service nobody\n" {
+		t.Errorf("code %d, %s", code, out)
+	}
+}
+
+func TestSLOStatus_doesNotWaitForEver(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer server.Close()
+	o := sloStatus{url: strings.Replace(server.URL, "//", "//me:secret@", 1), patience: time.Millisecond}
+	err := o.run(t.Context(), Env{Getenv: func(string) string { return "" }})
+	if exitCode(err) != exitInternal || !strings.Contains(err.Error(), "no answer within 1ms") || strings.Contains(err.Error(), "secret") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestPercentText(t *testing.T) {
+	for _, tt := range []struct {
+		share  float64
+		digits int
+		want   string
+	}{
+		{0.999, 6, "99.9 %"}, {0.9999999, 6, "99.99999 %"}, {0.99999999, 6, "99.999999 %"}, {1, 6, "100 %"}, {0, 6, "0 %"},
+		{-48.4, 3, "-4840 %"}, {-1234567.891, 3, "-123000000 %"}, {0.9999, 3, "99.99 %"}, {0.0000001, 3, "0.00001 %"}, {0.95058139, 6, "95.0581 %"},
+	} {
+		if got := percentText(tt.share, tt.digits); got != tt.want {
+			t.Errorf("%v to %d digits is %s, want %s", tt.share, tt.digits, got, tt.want)
+		}
 	}
 }
 

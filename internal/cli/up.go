@@ -152,7 +152,7 @@ func runUp(ctx context.Context, env Env, o upOptions) error {
 		return errors.Join(err, store.close())
 	}
 	defer a.Close()
-	judging, err := openJudging(ctx, env, judgingOptions{judgeOptions: o.judge, demo: o.demo, dir: store.dir, agent: a, rollups: store.Rollups, receivers: configuration.Config().Receivers(), url: who.url(listener.Addr())}, log)
+	judging, err := openJudging(ctx, env, judgingOptions{judgeOptions: o.judge, demo: o.demo, dir: store.dir, agent: a, rollups: store.Rollups, receivers: configuration.Config().Receivers(), writes: configuration.Config().RemoteWrites(), url: who.url(listener.Addr())}, log)
 	if err != nil {
 		return errors.Join(err, store.close())
 	}
@@ -190,7 +190,7 @@ func serveUp(ctx context.Context, env Env, o upOptions, p *parts, listener net.L
 		Name: feedSink, Consume: web.feed.Add,
 		Accept: func(e *model.Event) bool { return ended(e) && web.feed.Wanted() },
 	})
-	stopOTLP, err := exportOTLP(ctx, env, a, registry, log)
+	stopOTLP, err := exportOTLP(ctx, env, p, registry, log)
 	if err != nil {
 		return err
 	}
@@ -265,17 +265,19 @@ func dropped(a *agent.Agent) map[string]uint64 {
 
 // exportOTLP adds the OTLP exporter when the environment asks for one. The
 // returned function flushes it.
-func exportOTLP(ctx context.Context, env Env, a *agent.Agent, gatherer prometheus.Gatherer, log *slog.Logger) (func(context.Context), error) {
+func exportOTLP(ctx context.Context, env Env, p *parts, gatherer prometheus.Gatherer, log *slog.Logger) (func(context.Context), error) {
 	if !otlp.Enabled(env.Getenv) {
 		return func(context.Context) {}, nil
 	}
-	exporter, err := otlp.Start(ctx, otlp.Options{
-		Getenv: env.Getenv, Log: log, Gatherer: gatherer, Schemas: schemas(), Version: buildVersion().Version,
-	})
+	o := otlp.Options{Getenv: env.Getenv, Log: log, Gatherer: gatherer, Schemas: schemas(), Version: buildVersion().Version}
+	if p.judging != nil {
+		o.Judge, o.Series = p.judging, p.judging.engine
+	}
+	exporter, err := otlp.Start(ctx, o)
 	if err != nil {
 		return nil, usageError("see the OTEL_EXPORTER_OTLP_ variables", "up: start the OTLP exporter: %w", err)
 	}
-	a.Pipeline.AddDirect(exporter.Consume)
+	p.agent.Pipeline.AddDirect(exporter.Consume)
 	return func(ctx context.Context) {
 		if err := exporter.Shutdown(ctx); err != nil {
 			log.Warn("OTLP export did not finish", "error", err)

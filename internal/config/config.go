@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/goshawk-io/goshawk/internal/judge/notify"
 	"github.com/goshawk-io/goshawk/internal/platform/yamldoc"
 )
 
@@ -138,6 +139,10 @@ func kinds(o Options) []kind {
 		{
 			apiVersion: apiVersion, name: KindReceiver, summary: "Who is told of alerts, and how; metadata.name is what objectives call the receiver.",
 			read: readReceiver, fields: receiverFields(new(receiver), ""),
+		},
+		{
+			apiVersion: apiVersion, name: KindRemoteWrite, summary: "A receiver of Prometheus remote write, to which the series of objectives are sent.",
+			read: readRemoteWrite, fields: remoteWriteFields(new(RemoteWrite), new(notify.TLS)),
 		},
 	}
 }

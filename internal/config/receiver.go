@@ -118,20 +118,24 @@ func (r *receiver) commandFields() []yamldoc.Field {
 
 func (r *receiver) alertmanagerFields() []yamldoc.Field {
 	a := &r.alertmanager
-	return []yamldoc.Field{
+	return append([]yamldoc.Field{
 		{Name: "urls", Kind: "a list of URLs, or of references to some", Required: true, Sample: "[http://localhost:9093]", Summary: "The members of the cluster, each of which is told, without /api/v2/alerts.",
 			Read: func(v yamldoc.Value) { urls(v, &a.URLs) }},
-		{Name: "basicAuth", Sample: "{username: goshawk, password: \"${ALERTMANAGER_PASSWORD}\"}", Summary: "A name and a password for each request.", Fields: []yamldoc.Field{
+	}, append(credentialFields(&a.Username, &a.Password, &a.Bearer),
+		headersField(&a.Headers, "{X-Scope-OrgID: shop}"), timeoutField(&a.Timeout), tlsField(&r.managerTLS))...)
+}
+
+// credentialFields are a name and a password, or a token.
+func credentialFields(username *string, password, bearer *notify.Secret) []yamldoc.Field {
+	return []yamldoc.Field{
+		{Name: "basicAuth", Sample: "{username: goshawk, password: \"${PASSWORD}\"}", Summary: "A name and a password for each request.", Fields: []yamldoc.Field{
 			{Name: "username", Kind: "a text", Required: true, Sample: "goshawk", Summary: "The name.",
-				Read: func(v yamldoc.Value) { v.Text(&a.Username, maxReceiverName) }},
-			{Name: "password", Kind: "a text, or a reference to one", Required: true, Sample: "${ALERTMANAGER_PASSWORD}", Summary: "The password.",
-				Read: func(v yamldoc.Value) { secret(v, &a.Password, notify.Secret.Validate) }},
+				Read: func(v yamldoc.Value) { v.Text(username, maxReceiverName) }},
+			{Name: "password", Kind: "a text, or a reference to one", Required: true, Sample: "${PASSWORD}", Summary: "The password.",
+				Read: func(v yamldoc.Value) { secret(v, password, notify.Secret.Validate) }},
 		}},
-		{Name: "bearer", Kind: "a text, or a reference to one", Sample: "${file:/run/secrets/alertmanager}", Summary: "A token for each request.",
-			Read: func(v yamldoc.Value) { secret(v, &a.Bearer, notify.Secret.Validate) }},
-		headersField(&a.Headers, "{X-Scope-OrgID: shop}"),
-		timeoutField(&a.Timeout),
-		tlsField(&r.managerTLS),
+		{Name: "bearer", Kind: "a text, or a reference to one", Sample: "${file:/run/secrets/token}", Summary: "A token for each request.",
+			Read: func(v yamldoc.Value) { secret(v, bearer, notify.Secret.Validate) }},
 	}
 }
 
@@ -169,10 +173,7 @@ func tlsField(t *notify.TLS) yamldoc.Field {
 func readReceiver(name, spec yamldoc.Value) any {
 	r := receiver{sendResolved: true}
 	if !name.IsZero() {
-		r.Name = name.Scalar()
-		if strings.ContainsFunc(r.Name, func(c rune) bool { return !isNameRune(c) }) || len(r.Name) > maxReceiverName {
-			name.Fail(fmt.Sprintf("write up to %d letters, digits, -, _ and .", maxReceiverName), "is no name of a receiver")
-		}
+		r.Name = receiverName(name)
 	}
 	if spec.IsZero() {
 		if !name.IsZero() {
@@ -194,6 +195,15 @@ func readReceiver(name, spec yamldoc.Value) any {
 	return r.complete(way)
 }
 
+// receiverName reads the name of a receiver, of alerts or of samples.
+func receiverName(v yamldoc.Value) string {
+	name := v.Scalar()
+	if strings.ContainsFunc(name, func(c rune) bool { return !isNameRune(c) }) || len(name) > maxReceiverName {
+		v.Fail(fmt.Sprintf("write up to %d letters, digits, -, _ and .", maxReceiverName), "is no name of a receiver")
+	}
+	return name
+}
+
 func isNameRune(c rune) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.'
 }
@@ -201,7 +211,12 @@ func isNameRune(c rune) bool {
 // together finds fields that are wrong beside each other.
 func (r *receiver) together(spec yamldoc.Value, way string) {
 	of, _ := spec.Child(way)
-	for _, t := range []notify.TLS{r.webhookTLS, r.managerTLS} {
+	credentialsTogether(of, r.webhookTLS, r.managerTLS)
+}
+
+// credentialsTogether is together for the fields of a server.
+func credentialsTogether(of yamldoc.Value, certificates ...notify.TLS) {
+	for _, t := range certificates {
 		if files, there := of.Child("tls"); there && (t.CertFile == "") != (t.KeyFile == "") {
 			files.Named().Fail("write certFile and keyFile, or neither", "has one without the other")
 		}

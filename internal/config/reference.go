@@ -63,7 +63,7 @@ func Example(probes []KnownProbe) string {
 		p := standardProbe()
 		exemplify(&b, "  ", probeFields(&p, probe))
 	}
-	b.WriteString("---\n" + exampleReceivers())
+	b.WriteString("---\n" + exampleReceivers() + exampleRemoteWrite())
 	return b.String()
 }
 

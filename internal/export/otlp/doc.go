@@ -1,10 +1,12 @@
 // Package otlp sends events as OpenTelemetry spans, and the metrics that are
 // aggregated from them, to an OTLP endpoint.
 //
-// What comes in are events, borrowed, and a Prometheus gatherer. The stages:
+// What comes in are events, borrowed, a Prometheus gatherer, and the judge of
+// objectives. The stages:
 //
 //	event -> copy -> bounded queue -> batch -> spans -> endpoint
 //	gatherer -> OpenTelemetry names and units -> split by service -> endpoint
+//	judge -> counters since the first kept reading, gauges ->^
 //
 // Spans and metrics are rendered from the event's schema alone. Where events
 // are a sample of what a probe counts, a span has the attribute goshawk.weight,

@@ -97,10 +97,10 @@ func (s signal) String() string {
 	return u.Redacted()
 }
 
-// resourceAttributes reads OTEL_RESOURCE_ATTRIBUTES, key=value pairs with
+// ResourceAttributes reads OTEL_RESOURCE_ATTRIBUTES, key=value pairs with
 // percent-encoded values, into pairs in their order; of equal keys the last
 // counts. Any error discards all of it, as the specification wants it.
-func resourceAttributes(getenv func(string) string) ([][2]string, error) {
+func ResourceAttributes(getenv func(string) string) ([][2]string, error) {
 	const variable = "OTEL_RESOURCE_ATTRIBUTES"
 	var pairs [][2]string
 	for part := range strings.SplitSeq(getenv(variable), ",") {

@@ -115,7 +115,7 @@ func TestResourceAttributes(t *testing.T) {
 		{name: "broken encoding", value: "a=%zz", fails: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := resourceAttributes(environment("OTEL_RESOURCE_ATTRIBUTES=" + tt.value))
+			got, err := ResourceAttributes(environment("OTEL_RESOURCE_ATTRIBUTES=" + tt.value))
 			if (err != nil) != tt.fails || !slices.Equal(got, tt.want) {
 				t.Errorf("got %q, %v; want %q, failure %v", got, err, tt.want, tt.fails)
 			}
@@ -126,7 +126,7 @@ func TestResourceAttributes(t *testing.T) {
 func FuzzResourceAttributes(f *testing.F) {
 	f.Add("a=1,b=%20,a=2")
 	f.Fuzz(func(t *testing.T, value string) {
-		pairs, err := resourceAttributes(environment("OTEL_RESOURCE_ATTRIBUTES=" + value))
+		pairs, err := ResourceAttributes(environment("OTEL_RESOURCE_ATTRIBUTES=" + value))
 		if err != nil && pairs != nil {
 			t.Errorf("attributes %q beside the error %v", pairs, err)
 		}

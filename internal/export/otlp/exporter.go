@@ -44,6 +44,11 @@ type Options struct {
 	// out under their OpenTelemetry name and unit, by service; all others go
 	// out as they are.
 	Schemas []*model.Schema
+	// Judge gives the metrics of objectives, which replace those of the gatherer; nil
+	// gives none. Series tells since when their events are counted; nil is since they
+	// were exported first.
+	Judge  Judge
+	Series Series
 	// Version is Goshawk's version.
 	Version string
 	// Host is the value of host.name; empty means [os.Hostname].
@@ -106,13 +111,13 @@ type Exporter struct {
 // endpoint, and fails for a malformed one. ctx bounds Start alone.
 func Start(ctx context.Context, options Options) (*Exporter, error) {
 	o := options.withDefaults()
-	fromEnv, err := resourceAttributes(o.Getenv)
+	fromEnv, err := ResourceAttributes(o.Getenv)
 	if err != nil {
 		o.Log.Warn("resource attributes are ignored", "error", err)
 	}
 	r := newResources(o.Host, runtime.GOOS, o.Version, fromEnv, o.Getenv("OTEL_SERVICE_NAME"))
 	forTraces, forMetrics := readSignal(o.Getenv, o.Log, "traces"), readSignal(o.Getenv, o.Log, "metrics")
-	forMetrics.on = forMetrics.on && o.Gatherer != nil
+	forMetrics.on = forMetrics.on && (o.Gatherer != nil || o.Judge != nil)
 	for _, s := range []signal{forTraces, forMetrics} {
 		if !s.on {
 			continue

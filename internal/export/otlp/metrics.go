@@ -44,20 +44,32 @@ func startMetrics(ctx context.Context, s signal, r resources, o Options, stats *
 		stats:     stats,
 		endpoint:  exportHealth(o.Log, s),
 	}
-	producer := &renamer{
-		inner: bridge.NewMetricProducer(bridge.WithGatherer(&tolerant{
-			inner: o.Gatherer,
-			health: &health{
-				log: o.Log, bad: "gathering metrics for OTLP fails", good: "gathering metrics for OTLP works again",
+	var reader []sdkmetric.PeriodicReaderOption
+	if o.Gatherer != nil {
+		reader = append(reader, sdkmetric.WithProducer(newRenamer(o)))
+	}
+	if o.Judge != nil {
+		reader = append(reader, sdkmetric.WithProducer(&objectives{
+			judge: o.Judge, series: o.Series, version: o.Version, now: o.Now, health: &health{
+				log: o.Log, bad: "reading since when objectives are counted fails", good: "reading since when objectives are counted works again",
 			},
-		})),
-		schema:  schemaMetrics(o.Schemas),
-		version: o.Version,
+		}))
 	}
 	return &metrics{provider: sdkmetric.NewMeterProvider(
 		sdkmetric.WithResource(sdkResource(r.own)),
-		sdkmetric.WithReader(sdkmetric.NewPeriodicReader(exporter, sdkmetric.WithProducer(producer))),
+		sdkmetric.WithReader(sdkmetric.NewPeriodicReader(exporter, reader...)),
 	)}, nil
+}
+
+// newRenamer returns what produces the metrics of the gatherer.
+func newRenamer(o Options) *renamer {
+	g := &tolerant{inner: o.Gatherer, health: &health{
+		log: o.Log, bad: "gathering metrics for OTLP fails", good: "gathering metrics for OTLP works again",
+	}}
+	if o.Judge != nil {
+		g.leftOut = namesOfObjectives()
+	}
+	return &renamer{inner: bridge.NewMetricProducer(bridge.WithGatherer(g)), schema: schemaMetrics(o.Schemas), version: o.Version}
 }
 
 func newMetricClient(ctx context.Context, s signal, o Options) (sdkmetric.Exporter, error) {
@@ -84,6 +96,8 @@ func (m *metrics) shutdown(ctx context.Context) error {
 type tolerant struct {
 	inner  prometheus.Gatherer
 	health *health
+	// leftOut are the names of families that go out in another way.
+	leftOut []string
 }
 
 // Gather implements [prometheus.Gatherer].
@@ -92,7 +106,7 @@ func (g *tolerant) Gather() ([]*dto.MetricFamily, error) {
 	g.health.report(err)
 	// The bridge knows no histograms of gauges.
 	return slices.DeleteFunc(families, func(f *dto.MetricFamily) bool {
-		return f.GetType() == dto.MetricType_GAUGE_HISTOGRAM
+		return f.GetType() == dto.MetricType_GAUGE_HISTOGRAM || slices.Contains(g.leftOut, f.GetName())
 	}), nil
 }
 
@@ -257,7 +271,7 @@ func (x *serviceExporter) split(all *metricdata.ResourceMetrics) []*metricdata.R
 	own := &metricdata.ResourceMetrics{Resource: all.Resource}
 	services := map[string]*metricdata.ResourceMetrics{}
 	for _, scope := range all.ScopeMetrics {
-		if !strings.HasPrefix(scope.Scope.Name, scopePrefix) {
+		if !strings.HasPrefix(scope.Scope.Name, scopePrefix) && scope.Scope.Name != objectiveScope {
 			own.ScopeMetrics = append(own.ScopeMetrics, scope)
 			continue
 		}
@@ -290,13 +304,18 @@ func (x *serviceExporter) split(all *metricdata.ResourceMetrics) []*metricdata.R
 }
 
 // splitData splits the points of a metric by service. Schemas have counters
-// and histograms only; anything else is taken as of no known service.
+// and histograms only, objectives counters and gauges; anything else is taken as of
+// no known service.
 func splitData(data metricdata.Aggregation) map[string]metricdata.Aggregation {
 	split := map[string]metricdata.Aggregation{}
 	switch data := data.(type) {
 	case metricdata.Sum[float64]:
 		for service, points := range splitPoints(data.DataPoints, func(p *metricdata.DataPoint[float64]) *attribute.Set { return &p.Attributes }) {
 			split[service] = metricdata.Sum[float64]{DataPoints: points, Temporality: data.Temporality, IsMonotonic: data.IsMonotonic}
+		}
+	case metricdata.Gauge[float64]:
+		for service, points := range splitPoints(data.DataPoints, func(p *metricdata.DataPoint[float64]) *attribute.Set { return &p.Attributes }) {
+			split[service] = metricdata.Gauge[float64]{DataPoints: points}
 		}
 	case metricdata.Histogram[float64]:
 		for service, points := range splitPoints(data.DataPoints, func(p *metricdata.HistogramDataPoint[float64]) *attribute.Set { return &p.Attributes }) {

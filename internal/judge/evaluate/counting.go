@@ -77,6 +77,9 @@ func (c *Counting) Set(slos []objective.SLO) {
 		switch before, known := old[slo.Name]; {
 		case known:
 			n.counts, n.unjudged = before.counts, before.unjudged
+			if before.slo.Indicator.Threshold == slo.Indicator.Threshold {
+				n.ahead = before.ahead
+			}
 			if before.slo.Slice == slo.Slice {
 				n.slice = before.slice
 			}
@@ -144,6 +147,23 @@ func (c *Counting) Consume(e *model.Event) {
 	}
 }
 
+// Add counts events that somebody else has sorted, of which nothing is known but
+// when they were.
+func (c *Counting) Add(name string, at time.Time, events sli.Counts) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.counters[name]
+	if n == nil {
+		return
+	}
+	for _, x := range n.slo.Exclusions {
+		if at.After(x.From) && !at.After(x.To) && x.Select.IsZero() {
+			return
+		}
+	}
+	n.add(events)
+}
+
 // lookup returns the values of an event as text.
 func lookup(e *model.Event) objective.Lookup {
 	return func(key string) string {
@@ -204,16 +224,16 @@ func (n *counter) excluded(e *model.Event, value objective.Lookup) bool {
 // judgeTally sorts what a tally counts.
 func (n *counter) judgeTally(t *model.Tally, isBad bool, limit time.Duration) sli.Counts {
 	all := t.Count
+	i := slices.IndexFunc(t.Over, func(o model.Over) bool { return o.Limit == limit })
 	switch {
+	case limit > 0 && i < 0:
+		// Also what is bad anyhow: if it alone were counted, all were bad.
+		n.unjudged += all
+		return sli.Counts{}
 	case isBad:
 		return sli.Counts{Bad: all}
 	case limit == 0:
 		return sli.Counts{Good: all}
-	}
-	i := slices.IndexFunc(t.Over, func(o model.Over) bool { return o.Limit == limit })
-	if i < 0 {
-		n.unjudged += all
-		return sli.Counts{}
 	}
 	bad := t.Over[i].Count + n.ahead
 	n.ahead = bad - min(bad, all)

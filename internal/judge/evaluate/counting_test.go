@@ -105,7 +105,7 @@ func TestConsume(t *testing.T) {
 		{
 			name: "the kernel did not count by the threshold all of the time", indicator: latency,
 			events: []*model.Event{tally("shop", "/a", 200, "", 10, model.Over{Limit: 100 * ms, Count: 9}), tally("shop", "/a", 500, "500", 3)},
-			want:   Reading{Counts: sli.Counts{Bad: 3}, Unjudged: 10},
+			want:   Reading{Unjudged: 13},
 		},
 		{
 			name: "slow ones were read before they were counted", indicator: latency,

@@ -57,7 +57,7 @@ func (j *Judge) History(ctx context.Context, slo *objective.SLO, from, to time.T
 			}
 		}
 	}
-	history := History{Firings: reader.firings(alerts)}
+	history := History{Firings: reader.firings()}
 	if reader.err != nil {
 		return History{}, fmt.Errorf("history of %s: %w", slo.Name, reader.err)
 	}
@@ -105,8 +105,10 @@ type historyReader struct {
 	err   error
 }
 
-// selector selects the objective's counters.
-func (r *historyReader) selector() string { return fmt.Sprintf("%s{slo=%q}", eventsMetric, r.slo.Name) }
+// counters are the objective's.
+func (r *historyReader) counters() string {
+	return latest(fmt.Sprintf("%s{slo=%q}", eventsMetric, r.slo.Name))
+}
 
 // readings returns the readings at all times, so long before. Where there is none
 // it has the one before, and before all the first.
@@ -116,10 +118,10 @@ func (r *historyReader) readings(ago time.Duration) []reading {
 		return list
 	}
 	first, n := r.times[0].Add(-ago), len(list)-1
-	r.fill(list, r.matrix(r.selector(), first, ago), first)
+	r.fill(list, r.matrix(r.counters(), first, ago), first)
 	if r.err == nil && n > 0 {
 		// The last step may be shorter.
-		r.fill(list[n:], r.matrix(r.selector(), r.times[n].Add(-ago), ago), r.times[n].Add(-ago))
+		r.fill(list[n:], r.matrix(r.counters(), r.times[n].Add(-ago), ago), r.times[n].Add(-ago))
 	}
 	last := r.last(first)
 	for i := range list {
@@ -188,16 +190,50 @@ func (r *historyReader) begins(w sli.Window) []reading {
 	return list
 }
 
-// firings returns when the alerts fired, to the step.
-func (r *historyReader) firings(alerts []sli.Alert) []Firing {
-	matrix := r.matrix(fmt.Sprintf(`ALERTS{alertstate="firing",sloth_id=%q}`, r.slo.Name), r.times[0], 0)
+// The times at which alerts fired are read in steps of their own: as long as rules
+// take, unless that made more than finePoints of them.
+const (
+	fineStep   = 30 * time.Second
+	finePoints = 9000
+)
+
+// firings returns when the alerts fired. Since when each did is what the engine says
+// of the alert itself; its end is known to the step.
+func (r *historyReader) firings() []Firing {
+	end := r.times[len(r.times)-1]
+	span := end.Sub(r.times[0].Add(-r.step))
+	step := max(fineStep, (span/finePoints).Truncate(time.Second)+time.Second)
+	steps := max(span/step, 1)
+	within := func(metric, matchers string) string {
+		return fmt.Sprintf("last_over_time(%s{sloth_id=%q%s}[%s])", metric, r.slo.Name, matchers, rules.Text(step))
+	}
+	expr := within(activeMetric, "") + " and ignoring(alertstate) " + within(alertMetric, `,alertstate="firing"`)
+	matrix, err := r.judge.options.Engine.Range(r.ctx, expr, end.Add(-(steps-1)*step), end, step)
+	if err != nil {
+		r.err = err
+		return nil
+	}
+	still, err := r.judge.options.Engine.Query(r.ctx, firingAlerts(r.slo.Name), end)
+	if err != nil {
+		r.err = err
+		return nil
+	}
 	var all []Firing
-	for _, row := range matrix {
-		i := slices.IndexFunc(alerts, func(a sli.Alert) bool {
-			return rules.Text(a.Long) == row.Labels.Get("long_window") && rules.Text(a.Short) == row.Labels.Get("short_window")
-		})
-		if i >= 0 {
-			all = append(all, r.runs(alerts[i], row.Points)...)
+	for _, alert := range r.slo.EveryAlert() {
+		id := rules.IDOf(r.slo, &alert)
+		ends := make(map[int64]time.Time) // by since when it was active
+		for _, row := range matrix {
+			if rules.IDOfLabels(row.Labels.Get) == id {
+				addEnds(ends, row.Points)
+			}
+		}
+		for _, s := range still {
+			if rules.IDOfLabels(s.Labels.Get) == id {
+				ends[int64(s.Value)] = time.Time{}
+			}
+		}
+		for began, end := range ends {
+			all = append(all, Firing{Alert: alert.Alert, From: time.Unix(began, 0).UTC().Add(alert.For), To: end})
 		}
 	}
 	slices.SortFunc(all, func(a, b Firing) int {
@@ -206,18 +242,12 @@ func (r *historyReader) firings(alerts []sli.Alert) []Firing {
 	return all
 }
 
-// runs joins points that follow each other.
-func (r *historyReader) runs(alert sli.Alert, points []series.Point) []Firing {
-	var all []Firing
-	for i, p := range points {
-		if n := len(all); n > 0 && p.At.Sub(points[i-1].At) <= r.step {
-			all[n-1].To = p.At.Add(r.step)
-			continue
+// addEnds takes the points of an alert, whose values are since when it was active:
+// those with the same one are of one time, whoever was away in between.
+func addEnds(ends map[int64]time.Time, points []series.Point) {
+	for _, p := range points {
+		if began := int64(p.Value); p.At.After(ends[began]) {
+			ends[began] = p.At
 		}
-		all = append(all, Firing{Alert: alert, From: p.At, To: p.At.Add(r.step)})
 	}
-	if n := len(all); n > 0 && all[n-1].To.After(r.times[len(r.times)-1]) {
-		all[n-1].To = time.Time{}
-	}
-	return all
 }

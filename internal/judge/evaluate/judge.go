@@ -54,7 +54,7 @@ func (s *source) Over(now time.Time, w sli.Window) (sli.Counts, error) {
 		return sli.Counts{}, err
 	}
 	for _, x := range s.excluded {
-		from, to := later(x.From, span.From), earlier(x.To, span.To)
+		from, to := slices.MaxFunc([]time.Time{x.From, span.From}, time.Time.Compare), slices.MinFunc([]time.Time{x.To, span.To}, time.Time.Compare)
 		if !from.Before(to) {
 			continue
 		}
@@ -80,24 +80,10 @@ func excludedSpans(list []objective.Exclusion) []sli.Span {
 	merged := spans[:0]
 	for _, s := range spans {
 		if n := len(merged); n > 0 && !s.From.After(merged[n-1].To) {
-			merged[n-1].To = later(merged[n-1].To, s.To)
+			merged[n-1].To = slices.MaxFunc([]time.Time{merged[n-1].To, s.To}, time.Time.Compare)
 			continue
 		}
 		merged = append(merged, s)
 	}
 	return merged
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }

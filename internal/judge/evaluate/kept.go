@@ -3,6 +3,7 @@ package evaluate
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -60,13 +61,17 @@ func (k *Kept) lastOrFirst(ctx context.Context, name string, at, now time.Time) 
 
 func (k *Kept) last(ctx context.Context, name string, at time.Time) (counts sli.Counts, ok bool, err error) {
 	for _, back := range lookbacks() {
-		counts, ok, err = k.read(ctx, fmt.Sprintf("last_over_time(%s{slo=%q}[%s])", eventsMetric, name, back), name, at)
+		counts, ok, err = k.read(ctx, latest(fmt.Sprintf("last_over_time(%s{slo=%q}[%s])", eventsMetric, name, back)), name, at)
 		if ok || err != nil {
 			break
 		}
 	}
 	return counts, ok, err
 }
+
+// latest is the highest of the counters of an objective, which has several for some
+// time after its service got another name: it counts on under that one.
+func latest(expr string) string { return "max by (slo, result) (" + expr + ")" }
 
 func (k *Kept) read(ctx context.Context, expr, name string, at time.Time) (counts sli.Counts, ok bool, err error) {
 	all, err := k.readAll(ctx, expr, at)
@@ -105,7 +110,7 @@ func (k *Kept) firstOf(ctx context.Context, name string, now time.Time) (sli.Cou
 		return counts, nil
 	}
 	back := lookbacks()[len(lookbacks())-1]
-	counts, ok, err := k.read(ctx, fmt.Sprintf("min_over_time(%s{slo=%q}[%s])", eventsMetric, name, back), name, now)
+	counts, ok, err := k.read(ctx, fmt.Sprintf("min by (slo, result) (min_over_time(%s{slo=%q}[%s]))", eventsMetric, name, back), name, now)
 	if err != nil || !ok {
 		return sli.Counts{}, err
 	}
@@ -115,17 +120,32 @@ func (k *Kept) firstOf(ctx context.Context, name string, now time.Time) (sli.Cou
 	return counts, nil
 }
 
+// forget gives up the first readings of objectives that are gone.
+func (k *Kept) forget(gone func(name string) bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	maps.DeleteFunc(k.first, func(name string, _ sli.Counts) bool { return gone(name) })
+}
+
 // View returns the readings as they are for one evaluation at now: what it reads of
-// a time it reads for all objectives at once.
-func (k *Kept) View(now time.Time) *View {
-	return &View{kept: k, now: now, at: make(map[time.Time]map[string]sli.Counts)}
+// a time it reads for all objectives at once. Those of now are known, which a disk
+// that is full may not have kept.
+func (k *Kept) View(now time.Time, known map[string]Reading) *View {
+	v := &View{kept: k, now: now, at: make(map[int64]map[string]sli.Counts)}
+	if len(known) > 0 {
+		v.at[now.UnixNano()] = make(map[string]sli.Counts, len(known))
+	}
+	for name, r := range known {
+		v.at[now.UnixNano()][name] = r.Counts
+	}
+	return v
 }
 
 // View is for one goroutine.
 type View struct {
 	kept *Kept
 	now  time.Time
-	at   map[time.Time]map[string]sli.Counts
+	at   map[int64]map[string]sli.Counts // by Unix nanoseconds
 }
 
 // Growth implements [Growths].
@@ -145,13 +165,13 @@ func (v *View) Growth(ctx context.Context, name string, from, to time.Time) (sli
 // reading returns the counters as they were at a time: the last reading until then,
 // or the very first.
 func (v *View) reading(ctx context.Context, name string, at time.Time) (sli.Counts, error) {
-	all, ok := v.at[at]
+	all, ok := v.at[at.UnixNano()]
 	if !ok {
 		var err error
-		if all, err = v.kept.readAll(ctx, eventsMetric, at); err != nil {
+		if all, err = v.kept.readAll(ctx, latest(eventsMetric), at); err != nil {
 			return sli.Counts{}, err
 		}
-		v.at[at] = all
+		v.at[at.UnixNano()] = all
 	}
 	if counts, ok := all[name]; ok {
 		return counts, nil

@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/goshawk-io/goshawk/internal/judge/objective"
+	"github.com/goshawk-io/goshawk/internal/judge/poll"
 	"github.com/goshawk-io/goshawk/internal/judge/rules"
 	"github.com/goshawk-io/goshawk/internal/judge/series"
 	"github.com/goshawk-io/goshawk/sli"
@@ -19,7 +23,7 @@ import (
 const DefaultEvery = 10 * time.Second
 
 // errQuery is the state of objectives that the agent cannot judge.
-var errQuery = errors.New("it is about what a Prometheus server counts: goshawk slo rules writes the rules for that")
+var errQuery = errors.New("goshawk slo rules writes the rules for the server")
 
 // JudgeOptions configures [NewJudge].
 type JudgeOptions struct {
@@ -33,6 +37,13 @@ type JudgeOptions struct {
 	Judged func()
 	// Every is how often; 0 means [DefaultEvery].
 	Every time.Duration
+	// Calls says why the calls of functions are not counted for an objective, nil
+	// when they are; who counts them hands them to [Counting.Add].
+	Calls func(*objective.SLO) error
+	// PollEvery is how often the servers of queries are asked, 0 means as package
+	// poll has it, and Transport how, nil means [http.DefaultTransport].
+	PollEvery time.Duration
+	Transport http.RoundTripper
 	// Version labels the recorded series.
 	Version string
 	// Log hears what goes wrong; nil discards it.
@@ -46,25 +57,22 @@ type JudgeOptions struct {
 type Judge struct {
 	options  JudgeOptions
 	counting *Counting
+	poller   *poll.Poller
 	kept     *Kept
 	states   atomic.Pointer[[]State]
+	firing   atomic.Pointer[[]series.Alert]
 
 	setting sync.Mutex // held while the objectives change, and while they are judged
 	slos    []objective.SLO
 	batch   *series.Batch
 	handles map[handle]*series.Series
-	since   map[alertKey]time.Time
+	alarms  *alarms
+	newest  time.Time // the time of what was kept last, or now
 	failing bool
 }
 
 // handle names a series of readings.
 type handle struct{ slo, service, result string }
-
-// alertKey names an alert of an objective.
-type alertKey struct {
-	slo         string
-	long, short time.Duration
-}
 
 // NewJudge returns a judge without objectives.
 func NewJudge(o JudgeOptions) *Judge {
@@ -79,10 +87,12 @@ func NewJudge(o JudgeOptions) *Judge {
 	}
 	j := &Judge{
 		options: o, kept: NewKept(o.Engine), batch: o.Engine.Batch(),
-		handles: make(map[handle]*series.Series), since: make(map[alertKey]time.Time),
+		handles: make(map[handle]*series.Series), alarms: newAlarms(o.Engine),
 	}
 	j.counting = NewCounting(Options{Resume: j.resume})
+	j.poller = poll.New(poll.Options{Count: func(name string, events sli.Counts) { j.counting.Add(name, o.Now(), events) }, Transport: o.Transport, Every: o.PollEvery, Log: o.Log, Now: o.Now})
 	j.states.Store(new([]State))
+	j.firing.Store(new([]series.Alert))
 	return j
 }
 
@@ -91,7 +101,9 @@ func (j *Judge) Counting() *Counting { return j.counting }
 
 // Set makes these the objectives. On an error those before stay.
 func (j *Judge) Set(slos []objective.SLO) error {
-	groups, warnings, err := rules.Groups(slos, rules.Options{ResetFree: true, Version: j.options.Version})
+	groups, warnings, err := rules.Groups(slos, rules.Options{
+		ResetFree: true, Version: j.options.Version, Counted: func(s *objective.SLO) bool { return poll.Counts(s) == nil },
+	})
 	if err != nil {
 		return fmt.Errorf("write the rules of the objectives: %w", err)
 	}
@@ -103,12 +115,33 @@ func (j *Judge) Set(slos []objective.SLO) error {
 	for _, w := range warnings {
 		j.options.Log.Debug("the rules of an objective", "slo", w.SLO, "note", w.Text)
 	}
+	now := j.options.Now()
+	if err := j.alarms.set(context.Background(), slos, now); err != nil {
+		j.options.Log.Warn("since when alerts fire is not known from before", "error", err)
+	}
 	j.slos = slos
+	j.poller.Set(slos)
+	// Also when the clock was set back since it was kept.
+	j.newest = slices.MaxFunc([]time.Time{now, j.options.Engine.Stats().Newest}, time.Time.Compare)
 	j.counting.Set(slos)
 	j.setLimits()
 	// What an objective counts from is kept before it counts anything.
-	j.keep(context.Background(), j.options.Now())
+	j.keep(context.Background(), now)
+	j.forget()
 	return nil
+}
+
+// forget gives up what is known of objectives that are gone.
+func (j *Judge) forget() {
+	services := make(map[string]string, len(j.slos))
+	for i := range j.slos {
+		services[j.slos[i].Name] = j.slos[i].Service
+	}
+	maps.DeleteFunc(j.handles, func(h handle, _ *series.Series) bool {
+		service, there := services[h.slo]
+		return !there || service != h.service
+	})
+	j.kept.forget(func(name string) bool { _, there := services[name]; return !there })
 }
 
 // ruleGroups translates rules for the engine.
@@ -136,9 +169,9 @@ func (j *Judge) setLimits() {
 	}
 }
 
-// resume returns what an objective had counted when the agent ended.
+// resume returns what an objective had counted when the agent ended. The lock is held.
 func (j *Judge) resume(name string) sli.Counts {
-	counts, err := j.kept.Last(context.Background(), name, j.options.Now())
+	counts, err := j.kept.Last(context.Background(), name, j.newest)
 	if err != nil {
 		j.options.Log.Warn("an objective counts from nothing", "slo", name, "error", err)
 	}
@@ -147,6 +180,9 @@ func (j *Judge) resume(name string) sli.Counts {
 
 // Run keeps and judges until ctx is done.
 func (j *Judge) Run(ctx context.Context) {
+	var asking sync.WaitGroup
+	asking.Go(func() { j.poller.Run(ctx) })
+	defer asking.Wait()
 	tick := time.NewTicker(j.options.Every)
 	defer tick.Stop()
 	for {
@@ -171,36 +207,55 @@ func (j *Judge) Step(ctx context.Context) {
 	j.setting.Lock()
 	defer j.setting.Unlock()
 	now := j.options.Now()
-	unjudged := j.keep(ctx, now)
-	view := j.kept.View(now)
+	readings := j.keep(ctx, now)
+	view := j.kept.View(now, readings)
+	firing := j.alarms.look()
 	states := make([]State, len(j.slos))
 	for i := range j.slos {
 		slo := &j.slos[i]
-		if slo.Indicator.Signal == objective.SignalQuery {
-			states[i] = State{SLO: slo, Err: errQuery}
+		if err := j.asked(slo); err != nil {
+			states[i] = State{SLO: slo, Err: err}
 			continue
 		}
 		states[i] = Evaluate(ctx, now, slo, view)
-		states[i].Unjudged = unjudged[slo.Name]
-		j.setSince(&states[i], now)
+		states[i].Unjudged = readings[slo.Name].Unjudged
+		j.alarms.settle(&states[i], now)
 	}
 	if ctx.Err() == nil {
 		j.states.Store(&states)
+		j.firing.Store(&firing)
 	}
 }
 
-// keep stores the readings and returns how many events were not judged. The lock
-// is held.
-func (j *Judge) keep(ctx context.Context, now time.Time) map[string]uint64 {
+// asked returns why the events of an objective are not known now that is about a
+// query or functions, nil when they are, and of all others.
+func (j *Judge) asked(slo *objective.SLO) error {
+	switch slo.Indicator.Signal {
+	case objective.SignalQuery:
+	case objective.SignalFunc:
+		if j.options.Calls == nil {
+			return nil
+		}
+		return j.options.Calls(slo)
+	default:
+		return nil
+	}
+	if err := poll.Counts(slo); err != nil {
+		return fmt.Errorf("the agent cannot count its query: %w (%w)", err, errQuery)
+	}
+	return j.poller.Err(slo.Name)
+}
+
+// keep stores the readings, and returns them by their names. The lock is held.
+func (j *Judge) keep(ctx context.Context, now time.Time) map[string]Reading {
 	j.counting.Tick(now)
-	readings := j.counting.Read()
-	unjudged := make(map[string]uint64, len(readings))
+	readings := make(map[string]Reading)
 	services := make(map[string]string, len(j.slos))
 	for i := range j.slos {
 		services[j.slos[i].Name] = j.slos[i].Service
 	}
-	for _, r := range readings {
-		unjudged[r.Name] = r.Unjudged
+	for _, r := range j.counting.Read() {
+		readings[r.Name] = r
 		service, known := services[r.Name]
 		if !known {
 			continue
@@ -218,7 +273,7 @@ func (j *Judge) keep(ctx context.Context, now time.Time) map[string]uint64 {
 			j.options.Log.Info("the counts of objectives are kept again")
 		}
 	}
-	return unjudged
+	return readings
 }
 
 func (j *Judge) add(h handle, value uint64) {
@@ -237,38 +292,11 @@ func (j *Judge) add(h handle, value uint64) {
 	}
 }
 
-// setSince says since when the alerts of a state fire.
-func (j *Judge) setSince(s *State, now time.Time) {
-	if len(s.Statuses) == 0 {
-		return
-	}
-	for _, a := range s.Statuses[0].Alerts {
-		key := alertKey{s.SLO.Name, a.Alert.Long, a.Alert.Short}
-		switch since, fires := j.since[key]; {
-		case !a.Firing:
-			delete(j.since, key)
-			s.Since = append(s.Since, time.Time{})
-			continue
-		case !fires:
-			j.since[key] = j.firedSince(key, now)
-			s.Since = append(s.Since, j.since[key])
-		default:
-			s.Since = append(s.Since, since)
-		}
-	}
-}
-
-// firedSince asks the engine, which knows over a restart.
-func (j *Judge) firedSince(key alertKey, now time.Time) time.Time {
-	for _, a := range j.options.Engine.Alerts() {
-		if a.Labels.Get("sloth_id") == key.slo && a.Labels.Get("long_window") == rules.Text(key.long) &&
-			a.Labels.Get("short_window") == rules.Text(key.short) && a.State == series.Firing && a.Since.Before(now) {
-			return a.Since
-		}
-	}
-	return now
-}
-
 // States returns how the objectives stand, in their order, as it was judged last.
 // They are shared and must not be changed.
 func (j *Judge) States() []State { return *j.states.Load() }
+
+// Firing returns the alerts that fired by the rules when the objectives were judged
+// last, which are those to tell of. FiredAt is since when, as [State.Since] says, and
+// over a restart. They are shared and must not be changed.
+func (j *Judge) Firing() []series.Alert { return *j.firing.Load() }

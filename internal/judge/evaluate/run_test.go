@@ -18,6 +18,8 @@ type court struct {
 	dir    string
 	now    time.Time
 	rules  bool // they are evaluated too
+	// stepped is by how much the clock was set.
+	stepped time.Duration
 }
 
 func openCourt(t *testing.T) *court {
@@ -30,7 +32,7 @@ func (c *court) open() {
 	c.t.Helper()
 	var err error
 	c.engine, err = series.Open(c.t.Context(), series.Options{
-		Dir: c.dir, Manual: true, MinFree: -1, Now: func() time.Time { return c.now }, Elapsed: func() time.Duration { return c.now.Sub(at) },
+		Dir: c.dir, Manual: true, MinFree: -1, Now: func() time.Time { return c.now }, Elapsed: func() time.Duration { return c.now.Sub(at) - c.stepped },
 	})
 	if err != nil {
 		c.t.Fatal(err)
@@ -38,6 +40,19 @@ func (c *court) open() {
 	c.t.Cleanup(func() { c.engine.Close() })
 	c.Judge = NewJudge(JudgeOptions{Engine: c.engine, Now: func() time.Time { return c.now }})
 }
+
+// restart kills the process, and starts the next one after some time.
+func (c *court) restart(away time.Duration) {
+	c.t.Helper()
+	if err := c.engine.Close(); err != nil {
+		c.t.Fatal(err)
+	}
+	c.now = c.now.Add(away)
+	c.open()
+}
+
+// setClock steps the clock.
+func (c *court) setClock(by time.Duration) { c.now, c.stepped = c.now.Add(by), c.stepped+by }
 
 // set makes these the objectives.
 func (c *court) set(slos ...objective.SLO) {
@@ -120,11 +135,7 @@ func TestJudge_goesOnAfterARestart(t *testing.T) {
 	c := openCourt(t)
 	c.set(availability("a"))
 	c.run(time.Hour, 100, 1)
-	if err := c.engine.Close(); err != nil {
-		t.Fatal(err)
-	}
-	c.now = c.now.Add(3 * time.Hour)
-	c.open()
+	c.restart(3 * time.Hour)
 	c.set(availability("a"))
 	c.run(time.Hour, 100, 1)
 	if s := c.States()[0]; s.Err != nil || s.Statuses[0].Counts != (sli.Counts{Good: 72000, Bad: 720}) {

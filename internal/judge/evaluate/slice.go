@@ -54,8 +54,8 @@ func (s *slice) begin(now time.Time) {
 }
 
 func (s *slice) judge() sli.Counts {
-	if ratio, ok := s.counts.Ratio(); ok && ratio < s.target {
-		return sli.Counts{Bad: 1}
+	if (sli.TimeSlices{Target: s.target, EmptyIsGood: true}).Good(s.counts) {
+		return sli.Counts{Good: 1}
 	}
-	return sli.Counts{Good: 1}
+	return sli.Counts{Bad: 1}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -115,11 +116,9 @@ func (a Alert) complete(now time.Time) Alert {
 	return a
 }
 
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
+// earlier returns when something was, which is not after now.
+func earlier(at, now time.Time) time.Time {
+	return slices.MinFunc([]time.Time{at, now}, time.Time.Compare)
 }
 
 // instant returns t in UTC, or instead when JSON has no way to write it.
@@ -130,13 +129,15 @@ func instant(t, instead time.Time) time.Time {
 	return t.UTC().Round(0)
 }
 
+var numbers = regexp.MustCompile(`[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?`)
+
 // sum is that of what describes the alert: when it changes, the alert is told
-// of again.
+// of again. Numbers do not count: what is measured changes all the time.
 func (a Alert) sum() uint64 {
 	h := fnv.New64a()
 	for _, name := range slices.Sorted(maps.Keys(a.Annotations)) {
 		hashText(h, name)
-		hashText(h, a.Annotations[name])
+		hashText(h, numbers.ReplaceAllLiteralString(a.Annotations[name], "0"))
 	}
 	hashText(h, a.GeneratorURL)
 	return h.Sum64()

@@ -23,7 +23,7 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 func burning(slo string) Alert {
 	return Alert{
 		SLO: slo, Service: "shop", Name: "Burn", Severity: "page", State: Firing, StartsAt: noon.Add(-time.Minute),
-		Labels: map[string]string{"team": "web"}, Annotations: map[string]string{"summary": "it burns"}, Value: 14.5,
+		Labels: map[string]string{"team": "web"}, Annotations: map[string]string{"summary": "it burns 14.5 times"}, Value: 14.5,
 		GeneratorURL: "http://goshawk.example/slo/" + slo,
 	}
 }
@@ -169,7 +169,7 @@ func TestEncodeWebhook(t *testing.T) {
 		t.Fatal(err)
 	}
 	labels := `{"alertname":"Burn","service":"shop","severity":"page","slo":"checkout","team":"web"}`
-	annotations := `{"summary":"it burns","value":"14.5"}`
+	annotations := `{"summary":"it burns 14.5 times","value":"14.5"}`
 	want := `{"receiver":"pager","status":"firing","alerts":[{"status":"firing","labels":` + labels + `,"annotations":` + annotations +
 		`,"startsAt":"2026-11-22T11:59:00Z","endsAt":"0001-01-01T00:00:00Z","generatorURL":"http://goshawk.example/slo/checkout","fingerprint":"` + burning("checkout").Fingerprint() +
 		`"}],"groupLabels":` + labels + `,"commonLabels":` + labels + `,"commonAnnotations":` + annotations +

@@ -50,7 +50,7 @@ func TestCommand_isTold(t *testing.T) {
 	env := strings.Split(read("env"), "\x00")
 	for _, want := range []string{
 		"GOSHAWK_RECEIVER=script", "GOSHAWK_STATE=firing", "GOSHAWK_ALERT=Burn", "GOSHAWK_SLO=checkout", "GOSHAWK_SERVICE=shop", "GOSHAWK_SEVERITY=page",
-		"GOSHAWK_STARTS_AT=2026-11-22T11:59:00Z", "GOSHAWK_ENDS_AT=", "GOSHAWK_VALUE=14.5", "GOSHAWK_SUMMARY=it burns", "GOSHAWK_URL=" + a.GeneratorURL,
+		"GOSHAWK_STARTS_AT=2026-11-22T11:59:00Z", "GOSHAWK_ENDS_AT=", "GOSHAWK_VALUE=14.5", "GOSHAWK_SUMMARY=it burns 14.5 times", "GOSHAWK_URL=" + a.GeneratorURL,
 		"GOSHAWK_FINGERPRINT=" + a.Fingerprint(), "GOSHAWK_DESCRIPTION=" + strings.Repeat("x", maxVariable), "KEPT=1",
 	} {
 		if !slices.Contains(env, want) {

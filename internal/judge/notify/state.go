@@ -10,11 +10,12 @@ import (
 	"io/fs"
 	"maps"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/goshawk-io/goshawk/internal/platform"
 )
 
 const (
@@ -186,9 +187,12 @@ func (f stateFile) read(now time.Time) (memory, error) {
 	if f.dir == "" {
 		return memory{}, nil
 	}
-	data, err := readBounded(f.path(), maxState)
+	data, err := platform.ReadFile(f.path(), maxState)
 	if errors.Is(err, fs.ErrNotExist) {
 		return memory{}, nil
+	}
+	if errors.Is(err, platform.ErrTooLarge) {
+		return memory{}, fmt.Errorf("read what was notified: %w", platform.SetAside(f.path(), ".corrupt", err))
 	}
 	if err != nil {
 		return memory{}, fmt.Errorf("read what was notified: %w", err)
@@ -197,32 +201,11 @@ func (f stateFile) read(now time.Time) (memory, error) {
 	if err == nil {
 		return m, nil
 	}
-	aside := f.path() + ".corrupt"
+	extension := ".corrupt"
 	if errors.Is(err, errNewer) {
-		aside = f.path() + ".newer"
+		extension = ".newer"
 	}
-	if renaming := os.Rename(f.path(), aside); renaming != nil {
-		return memory{}, fmt.Errorf("read what was notified: %s: %w; it cannot be set aside: %w", f.path(), err, renaming)
-	}
-	return memory{}, fmt.Errorf("read what was notified: %s: %w; it is set aside as %s", f.path(), err, filepath.Base(aside))
-}
-
-// readBounded reads a regular file of at most limit bytes.
-func readBounded(path string, limit int64) ([]byte, error) {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: is not a regular file", path)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	// One byte more than may be makes it no JSON.
-	return io.ReadAll(io.LimitReader(f, limit+1))
+	return memory{}, fmt.Errorf("read what was notified: %w", platform.SetAside(f.path(), extension, err))
 }
 
 // write replaces the file: after a crash there is the old one or the new one.
@@ -239,36 +222,5 @@ func (f stateFile) write(m memory) (err error) {
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.path(), err)
 	}
-	fresh := f.path() + ".new"
-	if err := writeSynced(fresh, data); err != nil {
-		return errors.Join(err, ignoreAbsent(os.Remove(fresh)))
-	}
-	if err := os.Rename(fresh, f.path()); err != nil {
-		return errors.Join(err, ignoreAbsent(os.Remove(fresh)))
-	}
-	dir, err := os.Open(f.dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
-}
-
-func ignoreAbsent(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
-// writeSynced writes a file for its owner alone, down to the disk.
-func writeSynced(path string, data []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
+	return platform.ReplaceFile(f.path(), data, 0o600)
 }

@@ -10,7 +10,7 @@ const (
 	// maxKnown is how many alerts a destination can have been told of.
 	maxKnown = 10_000
 	// changedEvery is how long after a delivery one is told that an alert
-	// describes itself otherwise: descriptions may have numbers in them.
+	// describes itself otherwise.
 	changedEvery = 5 * time.Minute
 	// refusedEvery is when an alert that was refused for good is told of again:
 	// then it is a new notification to somebody who may have been repaired.

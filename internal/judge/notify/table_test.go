@@ -27,6 +27,15 @@ func newBench(t *testing.T, change func(*policy)) *bench {
 	return b
 }
 
+// toldBench is one that was told that the alert a fires.
+func toldBench(t *testing.T, change func(*policy)) *bench {
+	t.Helper()
+	b := newBench(t, change)
+	b.offer(burning("a"))
+	b.tell("a firing", arrived)
+	return b
+}
+
 func (b *bench) offer(alerts ...Alert) { b.table.offer(prepare(alerts, b.now), b.now, b.grace) }
 
 func (b *bench) after(d time.Duration) *bench {
@@ -70,9 +79,7 @@ var (
 )
 
 func TestTable_tellsOnce(t *testing.T) {
-	b := newBench(t, nil)
-	b.offer(burning("a"))
-	b.tell("a firing", arrived)
+	b := toldBench(t, nil)
 	for range 10 {
 		b.after(time.Minute).offer(burning("a"))
 		b.silent()
@@ -88,9 +95,7 @@ func TestTable_tellsOnce(t *testing.T) {
 }
 
 func TestTable_repeats(t *testing.T) {
-	b := newBench(t, nil)
-	b.offer(burning("a"))
-	b.tell("a firing", arrived)
+	b := toldBench(t, nil)
 	b.after(4*time.Hour - 1).silent()
 	b.after(1).tell("a firing", arrived)
 	b.after(4*time.Hour - 1).silent()
@@ -114,15 +119,14 @@ func TestTable_changes(t *testing.T) {
 		{"the value", changed(func(a *Alert) { a.Value = 99 }), false},
 		{"the start, which was found anew", changed(func(a *Alert) { a.StartsAt = noon }), false},
 		{"the receivers", changed(func(a *Alert) { a.Receivers = []string{"x"} }), false},
+		{"a number in an annotation", changed(func(a *Alert) { a.Annotations = map[string]string{"summary": "it burns 2.5e-05 times"} }), false},
 		{"an annotation", changed(func(a *Alert) { a.Annotations = map[string]string{"summary": "worse"} }), true},
-		{"another annotation", changed(func(a *Alert) { a.Annotations = map[string]string{"summary": "it burns", "b": "c"} }), true},
+		{"another annotation", changed(func(a *Alert) { a.Annotations = map[string]string{"summary": "it burns 14.5 times", "b": "c"} }), true},
 		{"the URL", changed(func(a *Alert) { a.GeneratorURL = "http://other" }), true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := newBench(t, nil)
-			b.offer(burning("a"))
-			b.tell("a firing", arrived)
+			b := toldBench(t, nil)
 			b.after(changedEvery - 1).offer(tt.alert)
 			b.silent()
 			b.after(1)
@@ -137,9 +141,7 @@ func TestTable_changes(t *testing.T) {
 }
 
 func TestTable_keepsTheStart(t *testing.T) {
-	b := newBench(t, nil)
-	b.offer(burning("a"))
-	b.tell("a firing", arrived)
+	b := toldBench(t, nil)
 	again := burning("a")
 	again.StartsAt = noon.Add(time.Hour)
 	b.after(2 * time.Hour).offer(again)
@@ -160,19 +162,15 @@ func TestTable_keepsTheStart(t *testing.T) {
 
 func TestTable_resolves(t *testing.T) {
 	t.Run("what is not there any more", func(t *testing.T) {
-		b := newBench(t, nil)
-		b.offer(burning("a"))
-		b.tell("a firing", arrived)
+		b := toldBench(t, nil)
 		b.after(time.Minute).offer()
 		tasks, got := b.next()
-		if got != "a resolved" || tasks[0].alert.EndsAt != b.now || tasks[0].alert.Annotations["summary"] != "it burns" {
+		if got != "a resolved" || tasks[0].alert.EndsAt != b.now || tasks[0].alert.Annotations["summary"] != "it burns 14.5 times" {
 			t.Errorf("got %q, %+v", got, tasks)
 		}
 	})
 	t.Run("until it was heard", func(t *testing.T) {
-		b := newBench(t, nil)
-		b.offer(burning("a"))
-		b.tell("a firing", arrived)
+		b := toldBench(t, nil)
 		b.offer()
 		for i := range 3 {
 			b.tell("a resolved", failed)
@@ -183,9 +181,7 @@ func TestTable_resolves(t *testing.T) {
 		b.after(time.Hour).silent()
 	})
 	t.Run("not for ever", func(t *testing.T) {
-		b := newBench(t, nil)
-		b.offer(burning("a"))
-		b.tell("a firing", arrived)
+		b := toldBench(t, nil)
 		b.offer(ended(burning("a"), noon))
 		b.tell("a resolved", failed)
 		b.after(resolvedWithin + 1).silent()
@@ -194,9 +190,7 @@ func TestTable_resolves(t *testing.T) {
 		}
 	})
 	t.Run("also what ended long ago", func(t *testing.T) {
-		b := newBench(t, nil)
-		b.offer(burning("a"))
-		b.tell("a firing", arrived)
+		b := toldBench(t, nil)
 		b.after(48 * time.Hour).offer(ended(burning("a"), noon))
 		b.tell("a resolved", arrived)
 	})
@@ -236,18 +230,14 @@ func TestTable_resolves(t *testing.T) {
 		}
 	})
 	t.Run("not twice, though it was refused", func(t *testing.T) {
-		b := newBench(t, nil)
-		b.offer(burning("a"))
-		b.tell("a firing", arrived)
+		b := toldBench(t, nil)
 		b.offer()
 		b.tell("a resolved", refusal)
 		b.after(time.Hour).offer()
 		b.silent()
 	})
 	t.Run("not who does not want it", func(t *testing.T) {
-		b := newBench(t, func(p *policy) { p.omitResolved = true })
-		b.offer(burning("a"))
-		b.tell("a firing", arrived)
+		b := toldBench(t, func(p *policy) { p.omitResolved = true })
 		b.offer()
 		b.silent()
 		if len(b.entries) != 0 || b.dropped != 0 {
@@ -260,9 +250,7 @@ func TestTable_resolves(t *testing.T) {
 
 func TestTable_firesAgain(t *testing.T) {
 	t.Run("before the end was told", func(t *testing.T) {
-		b := newBench(t, nil)
-		b.offer(burning("a"))
-		b.tell("a firing", arrived)
+		b := toldBench(t, nil)
 		b.offer()
 		b.tell("a resolved", failed)
 		b.after(time.Minute).offer(burning("a"))
@@ -270,9 +258,7 @@ func TestTable_firesAgain(t *testing.T) {
 		b.after(4*time.Hour).tell("a firing", arrived)
 	})
 	t.Run("when perhaps the end was told", func(t *testing.T) {
-		b := newBench(t, nil)
-		b.offer(burning("a"))
-		b.tell("a firing", arrived)
+		b := toldBench(t, nil)
 		b.offer()
 		tasks, _ := b.next()
 		b.offer(burning("a"))
@@ -280,9 +266,7 @@ func TestTable_firesAgain(t *testing.T) {
 		b.after(time.Minute).tell("a firing", arrived)
 	})
 	t.Run("while the end is told", func(t *testing.T) {
-		b := newBench(t, nil)
-		b.offer(burning("a"))
-		b.tell("a firing", arrived)
+		b := toldBench(t, nil)
 		b.offer()
 		tasks, _ := b.next()
 		again := burning("a")

@@ -1,6 +1,7 @@
 package objective
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -18,6 +19,25 @@ const (
 	// SignalQuery asks a Prometheus server: see [Indicator.Query].
 	SignalQuery Signal = "query"
 )
+
+// counts reports whether the events of a signal have an attribute where they are
+// counted. Requests are counted in the kernel, by what there are few values of.
+func (s Signal) counts(key string) bool {
+	return s != SignalHTTP || slices.Contains([]string{
+		"goshawk.role", "http.request.method", "http.route", "url.template", "server.address", "http.response.status_code", "error.type", "goshawk.http.outcome",
+	}, key)
+}
+
+// vain returns the keys of the first attribute of a selector that no event of a signal
+// can fit, as it has none of them where it is counted.
+func (s *Selector) vain(signal Signal) []string {
+	for _, a := range s.Attributes {
+		if !slices.ContainsFunc(a.Keys, signal.counts) && !matchesAny(a.Patterns, "") {
+			return a.Keys
+		}
+	}
+	return nil
+}
 
 // Indicator says which events count, and which of them are bad: those that a
 // selector of Bad chooses, and those that take longer than Threshold.

@@ -112,3 +112,17 @@ func (s *SLO) burnAlerts() []sli.Alert {
 	}
 	return alerts
 }
+
+// EveryAlert returns the alerts, and the default ones as values too. They are in the
+// order of those of the first of [SLO.Objectives].
+func (s *SLO) EveryAlert() []Alert {
+	if s.Alerts != nil || len(s.Windows) == 0 {
+		return s.Alerts
+	}
+	burn := s.burnAlerts()
+	alerts := make([]Alert, len(burn))
+	for i, a := range burn {
+		alerts[i].Alert = a
+	}
+	return alerts
+}

@@ -43,7 +43,7 @@ func (s *SLO) Validate() []Problem {
 	v.slice(s.Slice)
 	v.alerts(s)
 	v.confidence(s)
-	v.exclusions(s.Exclusions)
+	v.exclusions(s.Indicator.Signal, s.Exclusions)
 	return v.problems
 }
 
@@ -84,6 +84,20 @@ func (v *validation) indicator(i *Indicator) {
 	}
 	if i.Signal != SignalQuery && i.Bad != nil && len(i.Bad) == 0 && i.Threshold == 0 {
 		v.add("indicator.bad", "no event is ever bad: nothing is listed, and there is no threshold", "name what is bad, or set a threshold")
+	}
+	v.vain("indicator.select.", "none is ever chosen", i.Signal, &i.Select)
+	for n := range i.Exclude {
+		v.vain(fmt.Sprintf("indicator.exclude[%d].", n), "nothing is ever excluded", i.Signal, &i.Exclude[n])
+	}
+	for n := range i.Bad {
+		v.vain("indicator.bad.", "none is ever bad for that", i.Signal, &i.Bad[n])
+	}
+}
+
+// vain warns of a selector that chooses nothing.
+func (v *validation) vain(field, so string, signal Signal, s *Selector) {
+	if keys := s.vain(signal); len(keys) > 0 {
+		v.warn(field+keys[0], fmt.Sprintf("requests are counted by role, route, method and status, and not by %.80s: %s", strings.Join(keys, " or "), so), "choose by route instead")
 	}
 }
 
@@ -155,9 +169,23 @@ func (v *validation) alerts(s *SLO) {
 		}
 		v.reachable(field, s, a.Alert)
 	}
-	if s.Alerts == nil && len(s.Windows) > 0 && s.Target > 0 && s.Target < 1 && s.Windows[0].Validate() == nil &&
-		len(sli.DefaultAlerts(s.Target, s.Windows[0])) == 0 {
+	if s.Alerts == nil && len(s.Windows) > 0 && s.Target > 0 && s.Target < 1 && s.Windows[0].Validate() == nil {
+		v.defaults(s)
+	}
+}
+
+// defaults finds default alerts that are left out as they can never fire.
+func (v *validation) defaults(s *SLO) {
+	list := sli.DefaultAlerts(s.Target, s.Windows[0])
+	if len(list) == 0 {
 		v.warn("alerts", "none of the default alerts can ever fire at this target and window", "write alerts, or a higher target")
+		return
+	}
+	// Those that only the window decides about.
+	for _, a := range sli.DefaultAlerts(math.Nextafter(1, 0), s.Windows[0]) {
+		if !slices.Contains(list, a) {
+			v.warn("target", fmt.Sprintf("the default alert at %g times the allowed rate can never fire, and is left out", a.Burn), "write alerts, or a higher target")
+		}
 	}
 }
 
@@ -198,7 +226,7 @@ func (v *validation) confidence(s *SLO) {
 	}
 }
 
-func (v *validation) exclusions(list []Exclusion) {
+func (v *validation) exclusions(signal Signal, list []Exclusion) {
 	for i, e := range list {
 		field := fmt.Sprintf("exclusions[%d]", i)
 		if e.From.IsZero() || !e.From.Before(e.To) {
@@ -207,6 +235,7 @@ func (v *validation) exclusions(list []Exclusion) {
 		if e.Reason == "" {
 			v.warn(field+".reason", "is missing", "say why these events do not count")
 		}
+		v.vain(field+".select.", "the time counts all the same", signal, &list[i].Select)
 	}
 }
 

@@ -20,6 +20,25 @@ const (
 	receiverLabel = "goshawk_receivers"
 )
 
+// AlertID tells the alerts of all objectives apart, as the labels of their rules do:
+// two of an objective that share all of this are one to whoever is told.
+type AlertID struct{ SLO, Name, Severity, Long, Short string }
+
+// IDOf returns what the labels of an alert of an objective say.
+func IDOf(slo *objective.SLO, a *objective.Alert) AlertID {
+	name := a.Name
+	if name == "" {
+		name = alertName
+	}
+	return AlertID{slo.Name, name, a.Severity, text(a.Long), text(a.Short)}
+}
+
+// IDOfLabels returns which alert has these labels, of which get returns one by its
+// name.
+func IDOfLabels(get func(name string) string) AlertID {
+	return AlertID{get(idLabel), get("alertname"), get(severityLabel), get(longLabel), get(shortLabel)}
+}
+
 // alertRules returns the alerts, none for a proposal.
 func (s *sheet) alertRules() []Rule {
 	if s.slo.Proposal {
@@ -37,10 +56,7 @@ func (s *sheet) alertRules() []Rule {
 }
 
 func (s *sheet) alertRule(a objective.Alert) Rule {
-	name := a.Name
-	if name == "" {
-		name = alertName
-	}
+	name := IDOf(s.slo, &a).Name
 	labels := with(s.labels, severityLabel, a.Severity, longLabel, text(a.Long), shortLabel, text(a.Short), windowLabel, text(a.Long))
 	if a.Severity == "" {
 		delete(labels, severityLabel)

@@ -16,7 +16,9 @@ const exactUntil = 6 * time.Hour
 const copyName = "slo:sli_events:reading"
 
 // direct is a source of counters that never start again: a window is the
-// difference of its last reading and the last one before it.
+// difference of its last reading and the last one before it. An objective has
+// several counters after its service got another name: all of them count on, so that
+// the highest is the one of now.
 type direct struct {
 	*sheet
 	counter string
@@ -26,7 +28,7 @@ func (d *direct) counted() bool   { return true }
 func (d *direct) prepare() []Rule { return nil }
 
 func (d *direct) tiles() []Rule {
-	return []Rule{{Record: copyName, Expr: each(d.counter), Labels: with(d.labels)}}
+	return []Rule{{Record: copyName, Expr: least(fmt.Sprintf("min_over_time(%s[%s])", d.counter, text(memory))), Labels: with(d.labels)}}
 }
 
 func (d *direct) window(w time.Duration) []Rule {
@@ -37,21 +39,22 @@ func (d *direct) period(w sli.Window, labels map[string]string) []Rule {
 	return []Rule{{Record: countName + windowName(w), Expr: d.expr(w.Length()), Labels: with(labels, windowLabel, windowName(w))}}
 }
 
-// each keeps of a counter what tells good from bad.
-func each(expr string) string { return "sum by (" + resultLabel + ") (" + expr + ")" }
+// each keeps of counters what tells good from bad, least of readings that are
+// looked for the first one.
+func each(expr string) string  { return "max by (" + resultLabel + ") (" + expr + ")" }
+func least(expr string) string { return "min by (" + resultLabel + ") (" + expr + ")" }
 
 // expr counts a window. Where nothing was read in the hour before it, the counter
 // is younger, or nobody counted then: the first reading in the window is the least.
+// A copy is the least of an hour, and so in such a window of none before it.
 func (d *direct) expr(w time.Duration) string {
 	x := d.counter
 	base := "(\n    " + each(fmt.Sprintf("last_over_time(%s[%s] offset %s)", x, text(memory), text(w)))
-	first := min(w, memory)
-	if w <= exactUntil {
-		first = w
-	} else {
-		base += "\n  or\n    " + each("min_over_time("+d.own(copyName)+"["+text(w)+"])")
+	first := fmt.Sprintf("min_over_time(%s[%s])", x, text(w))
+	if w > exactUntil {
+		first = "min_over_time(" + d.own(copyName) + "[" + text(w) + "]) or " + fmt.Sprintf("min_over_time(%s[%s])", x, text(memory))
 	}
-	base += "\n  or\n    " + each(fmt.Sprintf("min_over_time(%s[%s])", x, text(first))) + "\n)"
+	base += "\n  or\n    " + least(first) + "\n)"
 	expr := each(x) + "\n- " + base
 	for _, e := range d.exclusions() {
 		expr += "\n- " + d.excluded(base, e)

@@ -57,9 +57,13 @@ func lastReading(x string, interval time.Duration) string {
 
 // ownGrowth records how much Goshawk's own pair of counters grew. Both start again
 // together, so that both have when one of them is below its last reading. What has
-// no last reading is where counting starts.
+// no last reading is where counting starts: with its first one in an engine that has
+// all of them.
 func (s *sheet) ownGrowth(x string) []Rule {
 	last := lastReading(x, s.interval)
+	if s.options.ResetFree {
+		last = fmt.Sprintf("(%s or min_over_time(%s[%s]))", last, x, text(s.interval))
+	}
 	expr := fmt.Sprintf(`sum by (%[1]s) (
     (%[2]s - %[3]s unless ignoring (%[1]s) (%[2]s < %[3]s))
   or

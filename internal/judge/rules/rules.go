@@ -18,6 +18,9 @@ type Options struct {
 	// and are written while it evaluates, as the agent's own: a window is then the
 	// difference of two readings.
 	ResetFree bool
+	// Counted reports whether Goshawk counts the events of an objective that is
+	// about a query, as the agent does; nil means of none.
+	Counted func(*objective.SLO) bool
 	// MaxRules is how many rules a group may have; 0 is any number. Mimir allows
 	// 20 unless told otherwise. Rules that did not fit are in groups of their own,
 	// which may see values that are one interval old.

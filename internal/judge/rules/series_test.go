@@ -253,44 +253,90 @@ func TestExclusions_areLeftOut(t *testing.T) {
 }
 
 // A window of more than six hours that begins before its counter, or while nobody
-// counted, begins with a reading that may be five minutes late.
-func TestDirect_longWindowsAreBounded(t *testing.T) {
-	slo := brief("long", in(sli.Rolling(8*time.Hour)), alerting())
+// counted, begins with the first reading in it, however late the copies are that
+// long windows are counted by.
+func TestDirect_longWindowsAreExact(t *testing.T) {
+	for _, first := range []int{0, 1, 4} {
+		t.Run(fmt.Sprintf("the first reading at minute %d", first), func(t *testing.T) {
+			slo := brief("long", in(sli.Rolling(8*time.Hour)), alerting())
+			r := newRig(t, []objective.SLO{slo}, Options{Interval: tick, ResetFree: true})
+			var windows sli.Windows
+			windows.Tiers = []sli.Tier{{Slot: tick, Span: 24 * time.Hour}}
+			var counts sli.Counts
+			for n := first; n < 900; n++ {
+				now := begin().Add(time.Duration(n) * tick)
+				if n >= 100 && n < 251 {
+					continue // nobody is there
+				}
+				if n != first && n != 251 {
+					// All that is bad comes at once, and then nothing for long.
+					grown := sli.Counts{}
+					if n < first+3 || n >= 251 && n < 253 || n > 700 {
+						grown = sli.Counts{Good: uint64(90 + n%20), Bad: uint64(50 + n%7)}
+					}
+					counts = counts.Plus(grown)
+					windows.Add(now, now, grown)
+				}
+				r.reading(now, slo.Name, counts)
+				r.evaluate(now)
+				if n%2 > 0 || n == first {
+					continue
+				}
+				want, _ := windows.Over(now, sli.Rolling(8*time.Hour))
+				total, _ := r.ask(now, "sum(slo:sli_events:count8h)")
+				bad, _ := r.ask(now, `slo:sli_events:count8h{result="bad"}`)
+				if total != float64(want.Total()) || bad != float64(want.Bad) {
+					t.Fatalf("%v: %v events, %v bad, want %+v", now, total, bad, want)
+				}
+			}
+		})
+	}
+}
+
+// What is counted between the first reading and the first evaluation counts in a
+// calendar's window too.
+func TestGrowth_beginsWithTheFirstReading(t *testing.T) {
+	slo := brief("first", in(sli.Calendar(begin(), 1, 0)))
 	r := newRig(t, []objective.SLO{slo}, Options{Interval: tick, ResetFree: true})
-	var windows sli.Windows
-	windows.Tiers = []sli.Tier{{Slot: tick, Span: 24 * time.Hour}}
-	var counts sli.Counts
-	exact, late := 0, 0
-	for n := range 900 {
+	r.reading(begin().Add(5*time.Second), slo.Name, sli.Counts{})
+	r.reading(begin().Add(25*time.Second), slo.Name, sli.Counts{Good: 60, Bad: 40})
+	for n := 1; n < 9; n++ {
 		now := begin().Add(time.Duration(n) * tick)
-		if n >= 100 && n < 250 {
-			continue // nobody is there
-		}
-		if n != 0 && n != 250 {
-			grown := sli.Counts{Good: uint64(90 + n%20), Bad: uint64(n / 7 % 20)}
-			counts = counts.Plus(grown)
-			windows.Add(now, now, grown)
-		}
-		r.reading(now, slo.Name, counts)
+		r.reading(now, slo.Name, sli.Counts{Good: 60, Bad: 40})
 		r.evaluate(now)
-		if n%2 > 0 || n == 0 {
-			continue
-		}
-		want, _ := windows.Over(now, sli.Rolling(8*time.Hour))
-		total, _ := r.ask(now, "sum(slo:sli_events:count8h)")
-		bad, _ := r.ask(now, `slo:sli_events:count8h{result="bad"}`)
-		lacks, lacksBad := float64(want.Total())-total, float64(want.Bad)-bad
-		switch {
-		case lacks == 0 && lacksBad == 0:
-			exact++
-		case lacks < 0 || lacks > 5*130 || lacksBad < 0 || lacksBad > 5*20:
-			t.Fatalf("%v: %v of %v events, %v bad of %v", now, total, want.Total(), bad, want.Bad)
-		default:
-			late++
+	}
+	for result, want := range map[string]float64{"good": 60, "bad": 40} {
+		if got, ok := r.ask(begin().Add(8*tick), fmt.Sprintf("slo:sli_events:count1M{result=%q}", result)); !ok || got != want {
+			t.Errorf("%v %s events, want %v", got, result, want)
 		}
 	}
-	if exact < 200 {
-		t.Errorf("%d windows were exact, %d began late", exact, late)
+}
+
+// The service of an objective gets another name: its counters go on under that, and
+// the old ones stay for a while.
+func TestDirect_theServiceMayGetAnotherName(t *testing.T) {
+	slo := brief("renamed", in(sli.Rolling(8*time.Hour)))
+	w := newWitness(slo)
+	w.keeps = true
+	r := newRig(t, []objective.SLO{slo}, Options{Interval: tick, ResetFree: true})
+	var counts sli.Counts
+	for n := range 300 {
+		now := begin().Add(time.Duration(n) * tick)
+		if n > 0 {
+			counts = counts.Plus(sli.Counts{Good: uint64(90 + n%20), Bad: uint64(n / 7 % 20)})
+		}
+		service := "checkout"
+		if n >= 100 {
+			service = "shop"
+		}
+		r.add(now, float64(counts.Good), "__name__", counterName, "slo", slo.Name, "service", service, "result", "good")
+		r.add(now, float64(counts.Bad), "__name__", counterName, "slo", slo.Name, "service", service, "result", "bad")
+		w.read(now, counts)
+		r.evaluate(now)
+		w.compare(t, r, now)
+		if t.Failed() {
+			return
+		}
 	}
 }
 

@@ -105,17 +105,7 @@ func (s *sheet) shortest() time.Duration {
 }
 
 // alerts returns the alerts, and the default ones as values too.
-func (s *sheet) alerts() []objective.Alert {
-	if s.slo.Alerts != nil {
-		return s.slo.Alerts
-	}
-	burn := s.objective().Alerts
-	alerts := make([]objective.Alert, len(burn))
-	for i, a := range burn {
-		alerts[i].Alert = a
-	}
-	return alerts
-}
+func (s *sheet) alerts() []objective.Alert { return s.slo.EveryAlert() }
 
 // objective is the one that the alerts are about.
 func (s *sheet) objective() sli.Objective { return s.slo.Objectives()[0] }

@@ -27,7 +27,7 @@ type source interface {
 // newSource finds out how the objective is counted.
 func (s *sheet) newSource() source {
 	indicator := &s.slo.Indicator
-	if indicator.Signal != objective.SignalQuery {
+	if indicator.Signal != objective.SignalQuery || s.options.Counted != nil && s.options.Counted(s.slo) {
 		// The agent counts slices itself: its counters are of slices.
 		x := selector(counterName, "slo", s.slo.Name)
 		if s.options.ResetFree && !s.anyCalendar() {

@@ -15,7 +15,8 @@
 // What comes in: samples of series that the caller made a handle for
 // ([Engine.NewSeries]), a [Batch] at a time, and groups of rules
 // ([Engine.SetRules]). What goes out: vectors and matrices, the alerts that are
-// active, and what became of alerts ([Options.Notify]).
+// active, what became of alerts ([Options.Notify]), and samples as they were stored
+// ([Engine.Tail]), each once, however late it came.
 //
 // A commit that returned is in the write-ahead log: it survives the end of the
 // process, SIGKILL included. It is not forced to the disk: when the power fails,

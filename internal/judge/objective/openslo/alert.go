@@ -3,6 +3,7 @@ package openslo
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/goshawk-io/goshawk/internal/judge/objective"
@@ -54,7 +55,7 @@ type condition struct {
 }
 
 // alertPlaces is where the parts of an alert are written.
-type alertPlaces struct{ alert, burn, long, short, after yamldoc.Value }
+type alertPlaces struct{ alert, burn, long, short, after, told yamldoc.Value }
 
 func readPolicy(o object) *policy {
 	p := &policy{meta: o.meta, at: o.meta.at, breaching: true, name: o.meta.name}
@@ -253,18 +254,22 @@ func (r *Reader) alertOf(p *policy, at yamldoc.Value) (objective.Alert, alertPla
 		Alert: sli.Alert{Severity: c.severity, Burn: c.burn, Long: c.long, Short: c.long / 12},
 		Name:  p.name, For: c.after, Labels: p.meta.labels, Annotations: p.meta.annotations,
 	}
-	places := alertPlaces{at, c.burnAt, c.longAt, c.longAt, c.afterAt}
+	places := alertPlaces{alert: at, burn: c.burnAt, long: c.longAt, short: c.longAt, after: c.afterAt}
 	switch {
 	case p.short != 0:
 		a.Short, places.short = p.short, p.shortAt
 	case c.short != 0:
 		a.Short, places.short = c.short, c.shortAt
 	}
+	everybody := slices.ContainsFunc(p.targets, func(t target) bool { return t.name == allReceivers })
 	for _, t := range p.targets {
-		if t.name == allReceivers {
-			continue
+		if everybody {
+			break
 		}
 		a.Receivers = append(a.Receivers, t.name)
+		if places.told.IsZero() {
+			places.told = t.at
+		}
 		if _, known := r.places[kindTarget][t.name]; t.ref && !known {
 			t.at.Warn(r.missing(kindTarget, t.name), "there is no %s of that name: a receiver of that name must be configured", kindTarget)
 		}
@@ -284,6 +289,7 @@ func (r *Reader) alert(d *draft.Draft, p *promise) {
 		d.At(field+".long", at.long)
 		d.At(field+".short", at.short)
 		d.At(field+".for", at.after)
+		d.At(field+".receivers", at.told)
 	}
 	switch {
 	case p.notes.receivers == nil:
@@ -296,6 +302,7 @@ func (r *Reader) alert(d *draft.Draft, p *promise) {
 	if !(s.Target > 0 && s.Target < 1) || math.IsNaN(s.Target) {
 		return
 	}
+	d.At("alerts", p.notes.receiversAt)
 	for _, a := range sli.DefaultAlerts(s.Target, s.Windows[0]) {
 		s.Alerts = append(s.Alerts, objective.Alert{Alert: a, Receivers: p.notes.receivers})
 	}

@@ -121,12 +121,18 @@ func readCounted(v yamldoc.Value) *counted {
 			c.bad = canonical(c.bad)
 		}},
 		{Name: "exclude", Kind: "a list such as [{route: /healthz}]", Read: func(v yamldoc.Value) {
-			v.AnyItems(draft.MaxList, func(v yamldoc.Value) { c.exclude = append(c.exclude, readSelector(v, c.signal)) })
+			v.AnyItems(draft.MaxList, func(v yamldoc.Value) {
+				c.at[fmt.Sprintf("indicator.exclude[%d]", len(c.exclude))] = v
+				c.exclude = append(c.exclude, readSelector(v, c.signal))
+			})
 		}},
 	}
 	chosen, choose := selectorFields(c.signal)
 	v.Object(append(fields, choose...))
 	c.selector = chosen.selector()
+	for key, at := range chosen.at {
+		c.at["indicator.select."+key] = at
+	}
 	if _, said := chosen.values[fieldRole]; !said && c.signal == objective.SignalHTTP {
 		c.selector.Attributes = slices.Insert(c.selector.Attributes, 0, objective.Attribute{Keys: []string{keyRole}, Patterns: []string{roleServer}})
 	}
@@ -184,15 +190,19 @@ type choice struct {
 	service []string
 	values  map[string][]string
 	more    []objective.Attribute
+	at      map[string]yamldoc.Value // by the first key of an attribute
 }
 
 // selectorFields returns the fields of a selector, which they read into the choice.
 func selectorFields(signal objective.Signal) (*choice, []yamldoc.Field) {
-	c := &choice{signal: signal, values: make(map[string][]string)}
+	c := &choice{signal: signal, values: make(map[string][]string), at: make(map[string]yamldoc.Value)}
 	fields := []yamldoc.Field{{Name: "service", Kind: "a name or several", Read: func(v yamldoc.Value) { c.service = words(v) }}}
 	own := attributes(signal)
 	for _, f := range own {
-		fields = append(fields, yamldoc.Field{Name: f.name, Kind: "a value or several", Read: func(v yamldoc.Value) { c.read(f.name, v) }})
+		fields = append(fields, yamldoc.Field{Name: f.name, Kind: "a value or several", Read: func(v yamldoc.Value) {
+			c.at[f.keys[0]] = v
+			c.read(f.name, v)
+		}})
 	}
 	fields = append(fields, yamldoc.Field{Name: "attributes", Kind: "a list such as [{key: url.scheme, values: [https]}]", Read: func(v yamldoc.Value) {
 		v.Items(draft.MaxList, func(v yamldoc.Value) { c.readAttribute(v) })
@@ -234,6 +244,9 @@ func (c *choice) readAttribute(v yamldoc.Value) {
 		{Name: "key", Kind: "a name or several", Required: true, Sample: "url.scheme", Read: func(v yamldoc.Value) { a.Keys = words(v) }},
 		{Name: "values", Kind: "a value or several", Required: true, Sample: "[https]", Read: func(v yamldoc.Value) { a.Patterns = texts(v) }},
 	})
+	if len(a.Keys) > 0 {
+		c.at[a.Keys[0]] = v
+	}
 	c.more = append(c.more, a)
 }
 

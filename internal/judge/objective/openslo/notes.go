@@ -61,7 +61,11 @@ func (r *Reader) readNotes(p *promise, m *metadata) {
 			n.confidence, n.guardAt = number, v
 		}},
 		{noteExclusions, func(v yamldoc.Value) { v.Embedded(n.readExclusions) }},
-		{noteReceivers, func(v yamldoc.Value) { n.receivers, n.receiversAt = list(v), v }},
+		{noteReceivers, func(v yamldoc.Value) {
+			if n.receivers, n.receiversAt = list(v), v; slices.Contains(n.receivers, allReceivers) {
+				n.receivers = nil
+			}
+		}},
 		{noteProposal, func(v yamldoc.Value) {
 			written := textOf(v)
 			if n.proposal = written == "true"; !n.proposal && written != "false" {

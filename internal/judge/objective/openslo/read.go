@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	_ "time/tzdata" // an image of one file has no zones of its own
 
 	"github.com/goshawk-io/goshawk/internal/judge/objective/draft"
 	"github.com/goshawk-io/goshawk/internal/platform/yamldoc"

@@ -2,6 +2,7 @@ package slofile
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,9 @@ type Options struct {
 	// Query says what is wrong with an expression of PromQL, in which {{.window}}
 	// stands for a range; nil accepts all.
 	Query func(expression string) error
+	// Receivers are the names of those who can be told of alerts; nil means that it
+	// is not known who there is.
+	Receivers []string
 	// Zone returns a time zone by its name; nil means [time.LoadLocation].
 	Zone func(name string) (*time.Location, error)
 }
@@ -52,13 +56,17 @@ func Load(paths []string, o Options) (set *Set, problems yamldoc.Errors) {
 // LoadWith is Load for what was read elsewhere as well, such as the standard
 // input.
 func LoadWith(paths []string, more []yamldoc.Source, o Options) (set *Set, problems yamldoc.Errors) {
-	sources, errs := yamldoc.Read(paths, hints())
+	sources, errs := Read(paths)
 	set, problems = Parse(append(sources, more...), o)
 	if len(errs) > 0 {
 		return nil, append(errs, problems...)
 	}
 	return set, problems
 }
+
+// Read reads the files that paths name, as Load does, for [Parse]. What could be read
+// is returned beside the errors.
+func Read(paths []string) ([]yamldoc.Source, yamldoc.Errors) { return yamldoc.Read(paths, hints()) }
 
 // Parse reads what was read of files.
 func Parse(sources []yamldoc.Source, o Options) (set *Set, problems yamldoc.Errors) {
@@ -84,6 +92,8 @@ func Parse(sources []yamldoc.Source, o Options) (set *Set, problems yamldoc.Erro
 	}
 	l.unique()
 	l.queries()
+	l.receivers()
+	l.thresholds()
 	for _, r := range readers {
 		problems = append(problems, r.Errors()...)
 	}
@@ -181,6 +191,52 @@ func (l *loader) queries() {
 			if err := l.options.Query(e.text); err != nil {
 				d.Place("indicator.query."+e.name).Named().Fail("look at the query of what is "+e.name, "%s", yamldoc.Show(fmt.Sprintf("is no PromQL: %v", err)))
 			}
+		}
+	}
+}
+
+// receivers warns of alerts that are for somebody who is not there.
+func (l *loader) receivers() {
+	if l.options.Receivers == nil {
+		return
+	}
+	for _, d := range l.drafts {
+		var said []string
+		for i, a := range d.SLO.Alerts {
+			for _, name := range a.Receivers {
+				if slices.Contains(l.options.Receivers, name) || slices.Contains(said, name) {
+					continue
+				}
+				said = append(said, name)
+				hint := "configure a Receiver of that name"
+				if near := yamldoc.Nearest(name, l.options.Receivers); near != "" {
+					hint = "did you mean " + yamldoc.Show(near) + "?"
+				}
+				d.Place(fmt.Sprintf("alerts[%d].receivers", i)).Named().Warn(hint, "the receiver %s is not configured: it is told nothing", yamldoc.Show(name))
+			}
+		}
+	}
+}
+
+// maxThresholds is by how many thresholds requests can be counted in the kernel.
+const maxThresholds = 16
+
+// thresholds warns of thresholds that there is no room for. The shortest have it.
+func (l *loader) thresholds() {
+	var all []time.Duration
+	for _, d := range l.drafts {
+		if i := &d.SLO.Indicator; i.Signal == objective.SignalHTTP && i.Threshold > 0 {
+			all = append(all, i.Threshold)
+		}
+	}
+	slices.Sort(all)
+	all = slices.Compact(all)
+	if len(all) <= maxThresholds {
+		return
+	}
+	for _, d := range l.drafts {
+		if i := &d.SLO.Indicator; i.Signal == objective.SignalHTTP && i.Threshold > all[maxThresholds-1] {
+			d.Place("indicator.threshold").Warn("use fewer different thresholds", "requests are counted by %d different thresholds at most, the shortest: no request is judged by this one", maxThresholds)
 		}
 	}
 }

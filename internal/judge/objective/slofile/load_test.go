@@ -65,7 +65,7 @@ func TestLoad_OpenSLO(t *testing.T) {
 				}},
 				Exclude: []objective.Selector{
 					{Attributes: []objective.Attribute{attribute("/healthz", "http.route", "url.template")}},
-					{Attributes: []objective.Attribute{attribute("http", "url.scheme")}},
+					{Attributes: []objective.Attribute{attribute("hijacked", "goshawk.http.outcome")}},
 				},
 				Bad: []objective.Selector{
 					{Attributes: []objective.Attribute{attribute("5??|429", "http.response.status_code")}},

@@ -75,16 +75,16 @@ func TestParse_refuses(t *testing.T) {
 			[]string{"8:25: spec.objectives[0].target: 99.9: 99.9 is not above 0 and below 1 | write 0.999 for 99.9 %"},
 		},
 		{
-			"two targets, and none that is a number", asked("", "  budgetingMethod: Occurrences\n  objectives: [{target: 0.9, targetPercent: 90}, {target: .inf}, {targetPercent: 0}]\n"),
+			"two targets, and none that is a number", asked("", "  budgetingMethod: Occurrences\n  objectives: [{target: 0.99, targetPercent: 90}, {target: .inf}, {targetPercent: 0}]\n"),
 			[]string{
-				"8:45: spec.objectives[0].targetPercent: 90: there is a target as well",
-				"8:59: spec.objectives[1].target: .inf: is not a decimal number",
-				"8:82: spec.objectives[2].targetPercent: 0: 0 is not above 0 and below 1",
+				"8:46: spec.objectives[0].targetPercent: 90: there is a target as well",
+				"8:60: spec.objectives[1].target: .inf: is not a decimal number",
+				"8:83: spec.objectives[2].targetPercent: 0: 0 is not above 0 and below 1",
 			},
 		},
 		{
-			"a composite", asked("", "  budgetingMethod: Occurrences\n  objectives: [{target: 0.9, compositeWeight: 2}]\n"),
-			[]string{"8:30: spec.objectives[0].compositeWeight: Goshawk has no composite objectives: "},
+			"a composite", asked("", "  budgetingMethod: Occurrences\n  objectives: [{target: 0.99, compositeWeight: 2}]\n"),
+			[]string{"8:31: spec.objectives[0].compositeWeight: Goshawk has no composite objectives: "},
 		},
 		{
 			"two windows", asked("", "  budgetingMethod: Occurrences\n"+oneGoal+"  timeWindow: [{duration: 9d, isRolling: true}, {duration: 7d, isRolling: true}]\n"),

@@ -1,0 +1,96 @@
+package evaluate
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/goshawk-io/goshawk/internal/judge/objective"
+	"github.com/goshawk-io/goshawk/sli"
+)
+
+// prometheus answers each query by the value of a counter.
+type prometheus struct{ errors, requests atomic.Int64 }
+
+func (p *prometheus) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := r.ParseForm(); err != nil {
+		return nil, err
+	}
+	value := p.requests.Load()
+	if r.FormValue("query") == "errors" {
+		value = p.errors.Load()
+	}
+	body := fmt.Sprintf(`{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"%d"]}]}}`, value)
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(body)), Header: make(http.Header), Request: r}, nil
+}
+
+func asked(name string, q objective.Query) objective.SLO {
+	slo := availability(name)
+	slo.Indicator = objective.Indicator{Signal: objective.SignalQuery, Query: q}
+	return slo
+}
+
+// TestJudge_asksServers judges an objective of a server's counters like any other,
+// and says why it cannot judge one that does not count.
+func TestJudge_asksServers(t *testing.T) {
+	c := openCourt(t)
+	server := new(prometheus)
+	server.requests.Store(5000)
+	c.Judge = NewJudge(JudgeOptions{Engine: c.engine, Transport: server, PollEvery: time.Millisecond, Every: time.Hour})
+	counted := asked("counted", objective.Query{Server: "http://prometheus", Bad: "errors", Total: "requests"})
+	share := asked("share", objective.Query{Server: "http://prometheus", Ratio: "errors / requests"})
+	c.set(counted, share)
+	c.Step(t.Context())
+	if s := c.States()[0]; s.Err == nil {
+		t.Error("it is judged before anybody was asked")
+	}
+	if s := c.States()[1]; s.Err == nil || !strings.Contains(s.Err.Error(), "slo rules") {
+		t.Errorf("a share is judged: %v", s.Err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c.Run(ctx)
+	}()
+	defer func() {
+		stop()
+		<-done
+	}()
+	await := func(want sli.Counts) {
+		t.Helper()
+		for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+			c.Step(t.Context())
+			s := c.States()[0]
+			if s.Err == nil && s.Statuses[0].Counts == want {
+				return
+			}
+			if time.Now().After(end) {
+				t.Fatalf("%+v, want %+v", s, want)
+			}
+		}
+	}
+	await(sli.Counts{})
+	server.errors.Add(20)
+	server.requests.Add(1000)
+	await(sli.Counts{Good: 980, Bad: 20})
+}
+
+func TestCounting_addedEventsAreExcluded(t *testing.T) {
+	c := NewCounting(Options{})
+	slo := asked("a", objective.Query{})
+	slo.Exclusions = []objective.Exclusion{{From: at, To: at.Add(time.Minute)}, {From: at, To: at.Add(time.Hour), Select: of("shop")}}
+	c.Set([]objective.SLO{slo})
+	for _, d := range []time.Duration{0, time.Second, time.Minute, time.Minute + 1} {
+		c.Add("a", at.Add(d), sli.Counts{Good: 1})
+		c.Add("b", at.Add(d), sli.Counts{Good: 1})
+	}
+	if got := c.Read()[0].Counts; got != (sli.Counts{Good: 2}) {
+		t.Errorf("%+v", got)
+	}
+}
