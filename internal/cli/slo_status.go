@@ -199,7 +199,28 @@ func printSLOs(w io.Writer, list []v1.SLO) error {
 			fmt.Fprintf(w, "note: %s: %s neither good nor bad: how long they took against the threshold is not known\n", table.Printable(s.Name), counted(s.Unjudged, "event is", "events are"))
 		}
 	}
+	if quiet := quietSLOs(list); quiet != "" {
+		fmt.Fprintf(w, "note: no events in the window of %s: goshawk ps, where the agent runs, shows what services are called\n", quiet)
+	}
 	return nil
+}
+
+// maxQuiet is how many objectives without events are named.
+const maxQuiet = 5
+
+// quietSLOs names the objectives that nothing has happened for, empty when there are
+// none.
+func quietSLOs(list []v1.SLO) string {
+	var names []string
+	for i := range list {
+		if s := &list[i]; s.Error == "" && s.Good+s.Bad+s.Unjudged == 0 {
+			names = append(names, table.Printable(s.Name))
+		}
+	}
+	if more := len(names) - maxQuiet; more > 0 {
+		names = append(names[:maxQuiet], counted(uint64(more), "more", "more"))
+	}
+	return strings.Join(names, ", ")
 }
 
 // percentText writes a share to so many digits, and to more where it would look like

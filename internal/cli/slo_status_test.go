@@ -44,6 +44,13 @@ func slo(name string, verdict sli.Verdict) v1.SLO {
 	}
 }
 
+// quiet is an objective without events.
+func quiet(name string) v1.SLO {
+	s := slo(name, sli.InsufficientData)
+	s.Good, s.Bad, s.SLI, s.Alerts = 0, 0, nil, nil
+	return s
+}
+
 func TestSLOStatus(t *testing.T) {
 	proposal := slo("later", sli.Exhausted)
 	proposal.Proposal = true
@@ -62,6 +69,8 @@ func TestSLOStatus(t *testing.T) {
 		{"one burns", []v1.SLO{slo("a", sli.OK), slo("b\x1b", sli.Burning)}, nil, []string{"burning", `b\x1b`}, `slo status: not kept: b\x1b`, exitBad},
 		{"a proposal is no promise", []v1.SLO{proposal}, nil, []string{"exhausted"}, "", 0},
 		{"nobody can say", []v1.SLO{unknown}, nil, []string{"insufficient_data", "note: asked: the server is silent", "1 event is neither good nor bad"}, "", 0},
+		{"nothing happened", []v1.SLO{slo("a", sli.OK), quiet("b"), quiet("c")}, nil, []string{"note: no events in the window of b, c: goshawk ps"}, "", 0},
+		{"nothing happened anywhere", []v1.SLO{quiet("b"), quiet("c"), quiet("d"), quiet("e"), quiet("f"), quiet("g"), quiet("h")}, nil, []string{"of b, c, d, e, f, 2 more: "}, "", 0},
 		{"as JSON", []v1.SLO{slo("a", sli.Exhausted)}, []string{"--json"}, []string{`[{"name":"a"`, `"budget_remaining_ratio":-3.9`, `"verdict":"exhausted"`}, "not kept: a", exitBad},
 		{"none as JSON", nil, []string{"--json"}, []string{"[]\n"}, "", 0},
 	} {

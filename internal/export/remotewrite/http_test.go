@@ -5,15 +5,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -141,71 +137,14 @@ func TestWriter_withTheHandlerOfPrometheus(t *testing.T) {
 
 // server is a Prometheus that takes samples.
 type server struct {
-	t       testing.TB
-	binary  string
-	dir     string
-	address string
-	cmd     *exec.Cmd
+	*testutil.Server
+	t testing.TB
 }
 
 // newServer returns one that does not run yet.
 func newServer(t testing.TB) *server {
 	t.Helper()
-	s := &server{t: t, binary: testutil.RequireTool(t, "prometheus", "prometheus"), dir: t.TempDir()}
-	if err := os.WriteFile(filepath.Join(s.dir, "prometheus.yml"), []byte("global: {}\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.address = listener.Addr().String()
-	listener.Close()
-	t.Cleanup(s.stop)
-	return s
-}
-
-// url returns that of a path.
-func (s *server) url(path string) string { return "http://" + s.address + path }
-
-// start runs it, and returns when it takes samples.
-func (s *server) start() {
-	s.t.Helper()
-	log, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer log.Close()
-	s.cmd = exec.Command(s.binary, "--config.file", filepath.Join(s.dir, "prometheus.yml"), "--storage.tsdb.path", filepath.Join(s.dir, "data"),
-		"--web.listen-address", s.address, "--web.enable-remote-write-receiver")
-	s.cmd.Stdout, s.cmd.Stderr = log, log
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := s.cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		if response, err := http.Get(s.url("/-/ready")); err == nil {
-			response.Body.Close()
-			if response.StatusCode == http.StatusOK {
-				http.DefaultClient.CloseIdleConnections()
-				return
-			}
-		}
-		if time.Now().After(deadline) {
-			text, _ := os.ReadFile(log.Name())
-			s.t.Fatalf("prometheus is not ready after a minute:\n%s", text)
-		}
-	}
-}
-
-// stop ends it, if it runs.
-func (s *server) stop() {
-	if s.cmd == nil {
-		return
-	}
-	_ = s.cmd.Process.Signal(syscall.SIGTERM)
-	_ = s.cmd.Wait()
-	s.cmd = nil
+	return &server{testutil.NewPrometheus(t, testutil.PrometheusOptions{}), t}
 }
 
 // read returns all samples that it has, as they are stored, which remote read is
@@ -217,7 +156,7 @@ func (s *server) read() map[string][]series.Number {
 	}
 	matcher := appendText(appendText(number(nil, 1, 1), 2, nameLabel), 3, "") // is not empty
 	query := appendMessage(number(number(nil, 1, 0), 2, uint64(time.Now().Add(24*time.Hour).UnixMilli())), 3, matcher)
-	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.url("/api/v1/read"), bytes.NewReader(snappy.Encode(nil, appendMessage(nil, 1, query))))
+	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.URL("/api/v1/read"), bytes.NewReader(snappy.Encode(nil, appendMessage(nil, 1, query))))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -251,7 +190,7 @@ func TestPrometheus_hasWhatTheEngineHas(t *testing.T) {
 	for _, protocol := range []Protocol{V1, Auto} {
 		t.Run("protocol "+string(protocol), func(t *testing.T) {
 			p := newServer(t)
-			p.start()
+			p.Start()
 			started := time.Now().Add(-30 * time.Minute).Truncate(time.Second)
 			now := started
 			engine, err := series.Open(t.Context(), series.Options{
@@ -269,7 +208,7 @@ func TestPrometheus_hasWhatTheEngineHas(t *testing.T) {
 			if err := engine.SetRules([]series.RuleGroup{{Name: "g", Rules: rules}}); err != nil {
 				t.Fatal(err)
 			}
-			w := newWriter(t, engine, newOverHTTP(t, p.url("/api/v1/write"), time.Minute), Options{
+			w := newWriter(t, engine, newOverHTTP(t, p.URL("/api/v1/write"), time.Minute), Options{
 				Dir: t.TempDir(), Protocol: protocol, Now: func() time.Time { return now }, MaxSamples: 300,
 			})
 			for i := range 180 {
@@ -287,9 +226,9 @@ func TestPrometheus_hasWhatTheEngineHas(t *testing.T) {
 				}
 				switch {
 				case i == 60:
-					p.stop()
+					p.Stop()
 				case i == 120:
-					p.start()
+					p.Start()
 				}
 				if err := w.Flush(t.Context()); (err != nil) != (i >= 60 && i < 120) {
 					t.Fatalf("round %d: %v", i, err)
@@ -308,10 +247,10 @@ func TestPrometheus_hasWhatTheEngineHas(t *testing.T) {
 // docs/export.md. It reports what is lost, and how long it takes until nothing waits.
 func BenchmarkPrometheus_isDown(b *testing.B) {
 	p := newServer(b)
-	p.start()
+	p.Start()
 	began := time.Now().Add(-headStart).UnixMilli()
 	a := startAgent(b, b.TempDir(), 10)
-	w := newWriter(b, a.engine, newOverHTTP(b, p.url("/api/v1/write"), 10*time.Second), Options{Dir: b.TempDir()})
+	w := newWriter(b, a.engine, newOverHTTP(b, p.URL("/api/v1/write"), 10*time.Second), Options{Dir: b.TempDir()})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -321,10 +260,10 @@ func BenchmarkPrometheus_isDown(b *testing.B) {
 	for b.Loop() {
 		time.Sleep(2 * time.Minute)
 		b.Logf("up: %+v, %s", w.Stats(), memory())
-		p.stop()
+		p.Stop()
 		time.Sleep(10 * time.Minute)
 		b.Logf("down: %+v, %s", w.Stats(), memory())
-		p.start()
+		p.Start()
 		up := time.Now()
 		for w.Stats().Lag > 0 || w.Stats().Failing {
 			time.Sleep(10 * time.Millisecond)

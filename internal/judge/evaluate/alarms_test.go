@@ -130,7 +130,7 @@ func TestJudge_historyHasShortAlerts(t *testing.T) {
 	c.set(availability("a"))
 	c.run(time.Hour, 100, 0)
 	c.run(10*time.Minute, 0, 100)
-	c.run(5*time.Hour, 100, 0)
+	c.run(3*time.Hour, 100, 0)
 	history, err := c.History(t.Context(), &c.slos[0], at, c.now, 2*time.Hour)
 	if err != nil {
 		t.Fatal(err)

@@ -184,12 +184,12 @@ func (l *loader) queries() {
 	}
 	for _, d := range l.drafts {
 		q := d.SLO.Indicator.Query
-		for _, e := range []struct{ name, text string }{{"good", q.Good}, {"bad", q.Bad}, {"total", q.Total}, {"ratio", q.Ratio}} {
+		for _, e := range []struct{ name, text, of string }{{"good", q.Good, "good events"}, {"bad", q.Bad, "bad events"}, {"total", q.Total, "all events"}, {"ratio", q.Ratio, "the share"}} {
 			if e.text == "" {
 				continue
 			}
 			if err := l.options.Query(e.text); err != nil {
-				d.Place("indicator.query."+e.name).Named().Fail("look at the query of what is "+e.name, "%s", yamldoc.Show(fmt.Sprintf("is no PromQL: %v", err)))
+				d.Place("indicator.query."+e.name).Named().Fail("look at the query of "+e.of, "%s", yamldoc.Show(fmt.Sprintf("is no PromQL: %v", err)))
 			}
 		}
 	}
