@@ -193,3 +193,37 @@ func TestJudge_serviceOfAnObjectiveChanges(t *testing.T) {
 		}
 	}
 }
+
+// TestJudge_hasRoomForSoMany has more objectives than series can be kept of: the first
+// are judged, and their rules have all of their series.
+func TestJudge_hasRoomForSoMany(t *testing.T) {
+	c := openCourt(t)
+	c.rules = true
+	c.options.MaxSeries = 200
+	var slos []objective.SLO
+	for n := range 6 {
+		slos = append(slos, availability(string(rune('a'+n))))
+	}
+	c.set(slos...)
+	c.run(10*time.Minute, 10, 10)
+	judged := 0
+	for _, s := range c.States() {
+		if s.Err == nil {
+			judged++
+		} else if len(s.Statuses) > 0 {
+			t.Errorf("%s is judged and is not: %+v", s.SLO.Name, s)
+		}
+	}
+	stats := c.engine.Stats()
+	if judged < 2 || judged > 5 || c.States()[0].Err != nil || c.States()[5].Err == nil {
+		t.Errorf("%d of 6 objectives are judged", judged)
+	}
+	if stats.Series > 200 || stats.Series < 200*judged/(judged+1)*8/10 {
+		t.Errorf("%d objectives have %d series", judged, stats.Series)
+	}
+	c.set(slos[3:]...)
+	c.run(time.Minute, 10, 10)
+	if s := c.States()[2]; s.Err != nil {
+		t.Errorf("an objective that has room is not judged: %v", s.Err)
+	}
+}

@@ -25,6 +25,9 @@ const DefaultEvery = 10 * time.Second
 // errQuery is the state of objectives that the agent cannot judge.
 var errQuery = errors.New("goshawk slo rules writes the rules for the server")
 
+// errTooMany is the state of objectives that the engine has no room for.
+var errTooMany = errors.New("there are more objectives before it than the agent has room for: name fewer, or leave alerts out")
+
 // JudgeOptions configures [NewJudge].
 type JudgeOptions struct {
 	// Engine keeps the readings. It must be set; the judge does not close it.
@@ -44,6 +47,9 @@ type JudgeOptions struct {
 	// poll has it, and Transport how, nil means [http.DefaultTransport].
 	PollEvery time.Duration
 	Transport http.RoundTripper
+	// MaxSeries is how many series there may be of objectives; 0 means nine tenths of
+	// [series.DefaultMaxSeries].
+	MaxSeries int
 	// Version labels the recorded series.
 	Version string
 	// Log hears what goes wrong; nil discards it.
@@ -68,6 +74,7 @@ type Judge struct {
 	handles map[handle]*series.Series
 	alarms  *alarms
 	newest  time.Time // the time of what was kept last, or now
+	fitting int       // how many of the objectives are judged
 	failing bool
 }
 
@@ -78,6 +85,9 @@ type handle struct{ slo, service, result string }
 func NewJudge(o JudgeOptions) *Judge {
 	if o.Every == 0 {
 		o.Every = DefaultEvery
+	}
+	if o.MaxSeries == 0 {
+		o.MaxSeries = series.DefaultMaxSeries / 10 * 9
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -101,25 +111,25 @@ func (j *Judge) Counting() *Counting { return j.counting }
 
 // Set makes these the objectives. On an error those before stay.
 func (j *Judge) Set(slos []objective.SLO) error {
-	groups, warnings, err := rules.Groups(slos, rules.Options{
-		ResetFree: true, Version: j.options.Version, Counted: func(s *objective.SLO) bool { return poll.Counts(s) == nil },
-	})
+	groups, fitting, err := j.rules(slos)
 	if err != nil {
-		return fmt.Errorf("write the rules of the objectives: %w", err)
+		return err
 	}
 	j.setting.Lock()
 	defer j.setting.Unlock()
 	if err := j.options.Engine.SetRules(ruleGroups(groups)); err != nil {
 		return fmt.Errorf("take the rules of the objectives: %w", err)
 	}
-	for _, w := range warnings {
-		j.options.Log.Debug("the rules of an objective", "slo", w.SLO, "note", w.Text)
-	}
 	now := j.options.Now()
 	if err := j.alarms.set(context.Background(), slos, now); err != nil {
 		j.options.Log.Warn("since when alerts fire is not known from before", "error", err)
 	}
-	j.slos = slos
+	if fitting < len(slos) && fitting != j.fitting {
+		j.options.Log.Warn("not all objectives are judged: there is no room for the series of more", "objectives", len(slos), "judged", fitting)
+	}
+	j.slos, j.fitting = slos, fitting
+	// The others are not judged.
+	slos = slos[:fitting]
 	j.poller.Set(slos)
 	// Also when the clock was set back since it was kept.
 	j.newest = slices.MaxFunc([]time.Time{now, j.options.Engine.Stats().Newest}, time.Time.Compare)
@@ -129,6 +139,36 @@ func (j *Judge) Set(slos []objective.SLO) error {
 	j.keep(context.Background(), now)
 	j.forget()
 	return nil
+}
+
+// rules returns the rules of the first objectives, as many of them as the engine has
+// room for the series of: some are of those before, and stay for a while.
+func (j *Judge) rules(slos []objective.SLO) (groups []rules.Group, fitting int, err error) {
+	o := rules.Options{
+		ResetFree: true, Version: j.options.Version, Counted: func(s *objective.SLO) bool { return poll.Counts(s) == nil },
+	}
+	if groups, _, err = rules.Groups(slos, o); err != nil {
+		return nil, 0, fmt.Errorf("write the rules of the objectives: %w", err)
+	}
+	room := j.options.MaxSeries
+	for i := range slos {
+		own, warnings, err := rules.Groups(slos[i:i+1], o)
+		if err != nil {
+			return nil, 0, fmt.Errorf("write the rules of the objectives: %w", err)
+		}
+		for _, w := range warnings {
+			j.options.Log.Debug("the rules of an objective", "slo", w.SLO, "note", w.Text)
+		}
+		if room -= rules.Series(own) + 2; room < 0 {
+			break
+		}
+		fitting++
+	}
+	if fitting == len(slos) {
+		return groups, fitting, nil
+	}
+	groups, _, err = rules.Groups(slos[:fitting], o)
+	return groups, fitting, err
 }
 
 // forget gives up what is known of objectives that are gone.
@@ -213,6 +253,10 @@ func (j *Judge) Step(ctx context.Context) {
 	states := make([]State, len(j.slos))
 	for i := range j.slos {
 		slo := &j.slos[i]
+		if i >= j.fitting {
+			states[i] = State{SLO: slo, Err: errTooMany}
+			continue
+		}
 		if err := j.asked(slo); err != nil {
 			states[i] = State{SLO: slo, Err: err}
 			continue

@@ -155,3 +155,19 @@ func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m
 
 // literal escapes text that is no template.
 func literal(s string) string { return strings.ReplaceAll(s, "{{", `{{"{{"}}`) }
+
+// Series returns how many series rules make at most of an objective whose events are
+// counted as good and bad.
+func Series(groups []Group) int {
+	n := 0
+	for _, g := range groups {
+		for _, r := range g.Rules {
+			n++
+			pair := strings.Contains(r.Record, ":sli_events:") && r.Labels[resultLabel] == ""
+			if r.Alert != "" || pair {
+				n++ // whether it fires and since when; good and bad
+			}
+		}
+	}
+	return n
+}
