@@ -16,6 +16,7 @@ import (
 	"github.com/goshawk-io/goshawk/internal/judge/objective/openslo"
 	"github.com/goshawk-io/goshawk/internal/judge/objective/slofile"
 	"github.com/goshawk-io/goshawk/internal/judge/rules"
+	"github.com/goshawk-io/goshawk/internal/judge/series"
 	"github.com/goshawk-io/goshawk/internal/platform/yamldoc"
 )
 
@@ -141,7 +142,7 @@ func printProblems(w io.Writer, problems yamldoc.Errors) (errors int) {
 // sloFileOptions is how files of objectives are read; receivers are the names of those
 // who can be told, nil when nobody knows.
 func sloFileOptions(receivers []string) slofile.Options {
-	return slofile.Options{Query: rules.CheckQuery, Receivers: receivers}
+	return slofile.Options{Query: checkQuery, Receivers: receivers}
 }
 
 // loadSLOs reads files of objectives; - is the standard input.
@@ -217,3 +218,7 @@ func wireSLODefinition(s *objective.SLO) v1.SLODefinition {
 	}
 	return d
 }
+
+// checkQuery says what is wrong with an expression in which {{.window}} stands for a
+// range, with line and column in it.
+func checkQuery(expr string) error { return series.CheckExpression(rules.FillWindow(expr)) }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/goshawk-io/goshawk/internal/judge/objective/draft"
 	"github.com/goshawk-io/goshawk/internal/judge/rules"
+	"github.com/goshawk-io/goshawk/internal/judge/series"
 	"github.com/goshawk-io/goshawk/internal/platform/yamldoc"
 )
 
@@ -78,7 +79,7 @@ func (o *sloRules) run(env Env, args []string) error {
 	case o.tests != "" && o.output == "":
 		return usageError("name the file of the rules by --output", "slo rules: --tests: %s: tests refer to the rules by the name of their file", yamldoc.Show(o.tests))
 	}
-	o.options.Interval, o.options.Check = interval, rules.CheckExpression
+	o.options.Interval, o.options.Check = interval, series.CheckExpression
 	set, problems, err := loadSLOs(env, args, window, nil)
 	if err != nil {
 		return err
