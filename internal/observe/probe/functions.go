@@ -12,6 +12,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/goshawk-io/goshawk/internal/model"
+	"github.com/goshawk-io/goshawk/internal/observe/symbol"
 	"github.com/goshawk-io/goshawk/internal/observe/target"
 	"github.com/goshawk-io/goshawk/internal/observe/uprobe"
 )
@@ -47,6 +48,9 @@ type functions struct {
 	// table says of a process is replaced when it executes another image.
 	known map[*model.Process]*executable
 
+	// check compares the code of a process with its file.
+	check func(pid int, bias uint64, b *symbol.Binary, points []symbol.Point) []uprobe.Refusal
+
 	// attaching is held while one executable is attached.
 	attaching sync.Mutex
 
@@ -62,7 +66,7 @@ type functions struct {
 
 func newFunctions(spec *Spec, host *Host, collection *ebpf.Collection, options Options) *functions {
 	return &functions{
-		spec: spec, host: host, collection: collection, options: options, self: int32(os.Getpid()),
+		spec: spec, host: host, collection: collection, options: options, self: int32(os.Getpid()), check: uprobe.Check,
 		files: make(map[target.FileID]*executable), byIndex: make(map[uint32]*executable), causes: make(map[string]string),
 	}
 }
@@ -151,6 +155,10 @@ func (f *functions) find(p *model.Process, now time.Time) *executable {
 		return nil
 	}
 	e, isNew, err := f.open(running, p.Exe, p, now)
+	if errors.Is(err, errGone) {
+		f.host.Log.Debug("a program is not attached yet", "probe", f.spec.Name, "exe", p.Exe, "pid", p.ID.PID, "cause", err)
+		return nil
+	}
 	if err == nil {
 		err, _ = f.refusal(e)
 	}
@@ -192,7 +200,11 @@ func (f *functions) open(file *target.Running, path string, p *model.Process, no
 		return nil, true, err
 	}
 	e = &executable{path: path, seen: now, guard: guard}
-	e.refused = f.attach(e, p, file)
+	if e.refused = f.attach(e, p, file); errors.Is(e.refused, errGone) {
+		// The file is looked at again with another process that runs it.
+		e.close()
+		return nil, true, e.refused
+	}
 	for _, fault := range e.off {
 		logFault(f.host.Log, f.spec.Name, &fault)
 	}

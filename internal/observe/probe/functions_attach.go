@@ -18,6 +18,10 @@ import (
 // errTooMany says that no more executables can be told apart.
 var errTooMany = errors.New("the probe is attached to as many programs as it can tell apart")
 
+// errGone says that the process has ended, or executed another program, that was
+// asked whether its code is that of the file.
+var errGone = errors.New("the process that was looked at is gone")
+
 // executable is a file that was looked at. It is guarded by the lock.
 type executable struct {
 	// index is that of the layouts, if the executable has one.
@@ -85,7 +89,10 @@ func (f *functions) attach(e *executable, p *model.Process, running *target.Runn
 	sites, at := f.sites(e, b, found)
 	var refused []uprobe.Refusal
 	if p != nil {
-		refused = uprobe.Check(int(p.ID.PID), b.LoadBias(running.StartCode), b, at)
+		refused = f.check(int(p.ID.PID), b.LoadBias(running.StartCode), b, at)
+		if len(refused) > 0 && !f.runs(p, running.ID) {
+			return errGone
+		}
 	}
 	e.parts = make(map[string]*part, len(sites))
 	for program, list := range sites {
@@ -104,6 +111,16 @@ func (f *functions) attach(e *executable, p *model.Process, running *target.Runn
 	}
 	f.host.Log.Debug("attached to a program", "probe", f.spec.Name, "exe", e.path, "points", e.points())
 	return nil
+}
+
+// runs reports whether a process runs a file still.
+func (f *functions) runs(p *model.Process, file target.FileID) bool {
+	running, err := f.host.Processes.OpenRunning(p.ID)
+	if err != nil {
+		return false
+	}
+	defer running.File.Close()
+	return running.ID == file
 }
 
 // describe gives the executable an index, and tells the programs its layout.
