@@ -438,11 +438,16 @@ func (r *trial) compare(s *service) error {
 			counts[i], doubt[i] = a.counts(k, w), a.doubt(s, k, w)
 		}
 		last := len(counts) - 1
-		unseen := a.unseen(k, windows()[last], said.windows[last].Counts, &counts[last])
+		longest := windows()[last]
+		exact := s.agent.kind != late && !slices.Contains(missed[max(k-longest/second, 0):k+1], true)
+		unseen := unseenAtMost
+		if exact {
+			unseen = a.unseen(k, longest, said.windows[last].Counts, &counts[last])
+		}
 		for i := range unseen {
 			doubt[last] += a.at(s, k-i)
 		}
-		if longest := windows()[last] / second; s.agent.kind != late && !slices.Contains(missed[max(k-longest, 0):k+1], true) {
+		if exact {
 			if err := said.exactly(of(o, counts)); err != nil {
 				return fmt.Errorf("at %d s: %w", k, err)
 			}
