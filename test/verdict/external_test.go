@@ -440,11 +440,12 @@ func (r *trial) compare(s *service) error {
 		last := len(counts) - 1
 		longest := windows()[last]
 		exact := s.agent.kind != late && !slices.Contains(missed[max(k-longest/second, 0):k+1], true)
-		unseen := unseenAtMost
+		// Of what is not exact anyway more may be unseen.
+		unseen := 3 * unseenAtMost
 		if exact {
 			unseen = a.unseen(k, longest, said.windows[last].Counts, &counts[last])
 		}
-		for i := range unseen {
+		for i := range min(unseen, k+1) {
 			doubt[last] += a.at(s, k-i)
 		}
 		if exact {
