@@ -224,18 +224,13 @@ func (a *account) counts(k, length int) sli.Counts {
 	return sli.Counts{Good: uint64(max(good, 0)), Bad: uint64(max(bad, 0))}
 }
 
-// unseenAtMost is how many of the last steps the rules of the budget may not see yet:
-// one, or some on a machine that is busy.
-const unseenAtMost = 5
-
-// unseen changes what rules count in a window to what they said, if it lacks but the
-// last steps, of good or of bad events or both, and returns how many. The budget is
-// counted by a group of rules of its own, which may not see them yet.
-func (a *account) unseen(k, length int, said sli.Counts, counts *sli.Counts) int {
+// unseen changes what rules count in a window to what they said, if it lacks but some
+// of the last steps, of good or of bad events or both, and returns how many.
+func (a *account) unseen(k, length, most int, said sli.Counts, counts *sli.Counts) int {
 	unseen := 0
 	b := account{steps: slices.Clone(a.steps)}
 	want := *counts
-	for n := 1; n <= min(unseenAtMost, k+1); n++ {
+	for n := 1; n <= most; n++ {
 		b.steps[k-n+1] = growth{}
 		lacks := b.counts(k, length)
 		if said.Good != counts.Good && said.Good == lacks.Good {

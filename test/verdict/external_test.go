@@ -440,12 +440,11 @@ func (r *trial) compare(s *service) error {
 		last := len(counts) - 1
 		longest := windows()[last]
 		exact := s.agent.kind != late && !slices.Contains(missed[max(k-longest/second, 0):k+1], true)
-		// Of what is not exact anyway more may be unseen.
-		unseen := 3 * unseenAtMost
+		unseen := r.unseen(s, k)
 		if exact {
-			unseen = a.unseen(k, longest, said.windows[last].Counts, &counts[last])
+			unseen = a.unseen(k, longest, unseen, said.windows[last].Counts, &counts[last])
 		}
-		for i := range min(unseen, k+1) {
+		for i := range unseen {
 			doubt[last] += a.at(s, k-i)
 		}
 		if exact {
@@ -459,6 +458,22 @@ func (r *trial) compare(s *service) error {
 		}
 	}
 	return nil
+}
+
+// unseen returns how many of the last steps the rules of the budget may not see yet,
+// which are a group of their own. A group begins an evaluation less than a second
+// after its time, or leaves it out, and ends the one before first. So all but the last
+// two evaluations until an instant have ended by then.
+func (r *trial) unseen(s *service, k int) int {
+	n := 0
+	for i := k; i >= 0; i-- {
+		if r.evaluated[s.id()][i] {
+			if n++; n == 2 {
+				return k - i + 1
+			}
+		}
+	}
+	return k + 1
 }
 
 // claim returns what the server said at an instant.
