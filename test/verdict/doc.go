@@ -48,7 +48,7 @@
 //     lost; so are steps whose evaluation the server leaves out. It is not known which
 //     these are, so that d has all that may be.
 //   - The budget is counted by a group of rules of its own, which may not see the last
-//     step yet.
+//     two steps yet.
 //   - The rules of the agent begin a window with the first reading in it when there is
 //     none in the hour before, the agent's judge with the last one, however old.
 //
