@@ -318,7 +318,7 @@ func (j *judging) History(ctx context.Context, name string, from, to time.Time, 
 	j.mu.Lock()
 	slo := j.known[name]
 	j.mu.Unlock()
-	if slo == nil || slo.Indicator.Signal == objective.SignalQuery && poll.Counts(slo) != nil {
+	if slo == nil || !countable(slo) {
 		return v1.NewSLOHistory(nil, evaluate.History{}, from, to, step), nil
 	}
 	history, err := j.Judge.History(ctx, slo, from, to, step)
@@ -326,4 +326,13 @@ func (j *judging) History(ctx context.Context, name string, from, to time.Time, 
 		return v1.SLOHistory{}, err
 	}
 	return v1.NewSLOHistory(slo, history, from, to, step), nil
+}
+
+// countable reports whether the agent can count what an objective is about.
+func countable(slo *objective.SLO) bool {
+	if slo.Indicator.Signal != objective.SignalQuery {
+		return true
+	}
+	_, err := poll.Counts(slo)
+	return err == nil
 }

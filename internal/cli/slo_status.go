@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	neturl "net/url"
 	"os"
@@ -183,7 +184,7 @@ func printSLOs(w io.Writer, list []v1.SLO) error {
 		}
 		rows = append(rows, []string{
 			s.Verdict.String(), table.Printable(s.Name), table.Printable(s.Service), percentText(s.Objective, 6), table.Printable(s.Window), ratioText(s.SLI),
-			percentText(s.BudgetRemainingRatio, 3), burnText(s.Burn), strconv.FormatUint(s.Good, 10), strconv.FormatUint(s.Bad, 10), alertText(s),
+			percentText(s.BudgetRemainingRatio, 3), burnText(s.Burn), amountText(s, s.Good), amountText(s, s.Bad), alertText(s),
 		})
 	}
 	for _, line := range alignRows(rows, maxWidth) {
@@ -203,6 +204,14 @@ func printSLOs(w io.Writer, list []v1.SLO) error {
 		fmt.Fprintf(w, "note: no events in the window of %s: goshawk ps, where the agent runs, shows what services are called\n", quiet)
 	}
 	return nil
+}
+
+// amountText writes so many events, or so much time where that is counted.
+func amountText(s *v1.SLO, n uint64) string {
+	if u := s.UnitNS; u > 0 {
+		return time.Duration(int64(min(n, math.MaxInt64/uint64(u))) * u).Round(time.Second).String()
+	}
+	return strconv.FormatUint(n, 10)
 }
 
 // maxQuiet is how many objectives without events are named.

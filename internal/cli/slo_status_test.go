@@ -56,6 +56,8 @@ func TestSLOStatus(t *testing.T) {
 	proposal.Proposal = true
 	unknown := slo("asked", sli.InsufficientData)
 	unknown.Error, unknown.SLI, unknown.Alerts, unknown.Burn, unknown.Unjudged = "the server is silent", nil, nil, nil, 1
+	timed := slo("timed", sli.OK)
+	timed.UnitNS, timed.Good, timed.Bad = int64(time.Millisecond), 10_000_000, 50_000
 	for _, test := range []struct {
 		name string
 		list []v1.SLO
@@ -69,6 +71,7 @@ func TestSLOStatus(t *testing.T) {
 		{"one burns", []v1.SLO{slo("a", sli.OK), slo("b\x1b", sli.Burning)}, nil, []string{"burning", `b\x1b`}, `slo status: not kept: b\x1b`, exitBad},
 		{"a proposal is no promise", []v1.SLO{proposal}, nil, []string{"exhausted"}, "", 0},
 		{"nobody can say", []v1.SLO{unknown}, nil, []string{"insufficient_data", "note: asked: the server is silent", "1 event is neither good nor bad"}, "", 0},
+		{"time is counted", []v1.SLO{timed}, nil, []string{" 2h46m40s ", " 50s "}, "", 0},
 		{"nothing happened", []v1.SLO{slo("a", sli.OK), quiet("b"), quiet("c")}, nil, []string{"note: no events in the window of b, c: goshawk ps"}, "", 0},
 		{"nothing happened anywhere", []v1.SLO{quiet("b"), quiet("c"), quiet("d"), quiet("e"), quiet("f"), quiet("g"), quiet("h")}, nil, []string{"of b, c, d, e, f, 2 more: "}, "", 0},
 		{"as JSON", []v1.SLO{slo("a", sli.Exhausted)}, []string{"--json"}, []string{`[{"name":"a"`, `"budget_remaining_ratio":-3.9`, `"verdict":"exhausted"`}, "not kept: a", exitBad},

@@ -236,10 +236,21 @@ func lengthText(ns int64) string { return sli.Rolling(time.Duration(ns)).String(
 
 // eventWords are what the events of an objective are called, one and many.
 func eventWords(o *v1.SLO) (one, many string) {
-	if o.SliceNS > 0 {
+	switch {
+	case o.SliceNS > 0:
 		return "slice", "slices"
+	case o.UnitNS > 0:
+		return "time", "time"
 	}
 	return signalWords(o.Signal)
+}
+
+// amount renders so many of the events of an objective, or so much time.
+func amount(o *v1.SLO, n uint64) string {
+	if u := o.UnitNS; u > 0 {
+		return duration(int64(min(n, math.MaxInt64/uint64(u))) * u)
+	}
+	return count(n)
 }
 
 func signalWords(signal string) (one, many string) {
@@ -259,6 +270,9 @@ func signalWords(signal string) (one, many string) {
 // promiseText says in sentences what is promised.
 func promiseText(o *v1.SLO) string {
 	_, many := signalWords(o.Signal)
+	if o.UnitNS > 0 {
+		many = "time"
+	}
 	var b strings.Builder
 	b.WriteString(targetText(o.Objective) + " of ")
 	if o.SliceNS > 0 {
@@ -268,9 +282,11 @@ func promiseText(o *v1.SLO) string {
 		}
 		b.WriteString("its " + many + " are.")
 	} else {
-		b.WriteString("the " + many + " are to be good" + inWindow(o.Window) + ".")
+		b.WriteString("the " + many + map[bool]string{true: " is", false: " are"}[o.UnitNS > 0] + " to be good" + inWindow(o.Window) + ".")
 	}
 	switch {
+	case o.UnitNS > 0:
+		b.WriteString(" A Prometheus server says which share of each moment is bad, not of how many events: each moment weighs the same.")
 	case o.Signal == "query":
 		b.WriteString(" A Prometheus server counts them.")
 	case o.ThresholdNS > 0:

@@ -425,6 +425,9 @@ func newEventsChart(o *v1.SLO, h *v1.SLOHistory, now time.Time) Lines {
 	for i := range h.Points {
 		p := &h.Points[i]
 		width := time.Time(p.Time).Sub(begin).Seconds()
+		if u := o.UnitNS; u > 0 {
+			width /= time.Duration(u).Seconds()
+		}
 		d.Times = append(d.Times, seconds(begin))
 		begin = time.Time(p.Time)
 		var a, b *float64
@@ -477,7 +480,7 @@ func historyNumbers(o *v1.SLO, h *v1.SLOHistory, now time.Time) Table {
 		if p.BudgetRemainingRatio != nil {
 			budget = budgetText(*p.BudgetRemainingRatio)
 		}
-		row := Row{Cells: []Cell{{Kind: "time", When: newDay(p.Time, now), Class: "main"}, numCell(count(*p.Good)), numCell(count(*p.Bad)), numCell(budget)}}
+		row := Row{Cells: []Cell{{Kind: "time", When: newDay(p.Time, now), Class: "main"}, numCell(amount(o, *p.Good)), numCell(amount(o, *p.Bad)), numCell(budget)}}
 		for _, w := range windows {
 			row.Cells = append(row.Cells, numCell(timesOr(p.Burn[w])))
 		}

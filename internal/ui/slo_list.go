@@ -283,6 +283,9 @@ func sliCell(o *v1.SLO, _ time.Time) Cell {
 	}
 	_, many := eventWords(o)
 	c := Cell{Kind: "num", Text: availability(*o.SLI), Title: count(o.Bad) + " of " + count(o.Good+o.Bad) + " " + many + " were bad", Class: "num"}
+	if o.UnitNS > 0 {
+		c.Title = amount(o, o.Bad) + " of " + amount(o, o.Good+o.Bad) + " was bad"
+	}
 	if *o.SLI < o.Objective {
 		c.Class = "num bad"
 	}
@@ -420,6 +423,9 @@ func remainingText(o *v1.SLO) string {
 	left := allowed * o.BudgetRemainingRatio
 	// What is left over of an event is none.
 	n := uint64(max(left, -left) + 1e-6)
+	if o.UnitNS > 0 {
+		return amount(o, n) + map[bool]string{true: " too much was bad", false: " more may be bad"}[left < 0]
+	}
 	text := count(n) + " more " + many + " may be bad"
 	switch n {
 	case 0:

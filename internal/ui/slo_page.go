@@ -211,9 +211,9 @@ func sloFigures(o *v1.SLO) []Figure {
 			left.Class = ""
 		}
 	}
-	events := Figure{Value: count(o.Good + o.Bad), Label: many + " in the window"}
+	events := Figure{Value: amount(o, o.Good+o.Bad), Label: many + " in the window"}
 	if o.Bad > 0 {
-		events.Unit = count(o.Bad) + " bad"
+		events.Unit = amount(o, o.Bad) + " bad"
 	}
 	if o.Error != "" {
 		good, left, events = Figure{Value: unknown, Label: good.Label}, Figure{Value: unknown, Label: left.Label}, Figure{Value: unknown, Label: events.Label}
@@ -273,16 +273,16 @@ func alertTable(o *v1.SLO, now time.Time) Table {
 		Columns: []Column{
 			{Label: "Alert", Class: "w-name"}, {Label: "Fires above", Class: "w-target num", Title: "When the rates over both windows are"}, {Label: "Over", Class: "w-target num"},
 			{Label: "Burns now", Class: "w-two num", Title: "Over the long and the short window"},
-			{Label: "Needs", Class: "w-num num", Title: "So many " + many + " must be in both windows for it to fire when all are bad"},
+			{Label: "Needs", Class: "w-num num", Title: "So " + map[bool]string{true: "much ", false: "many "}[o.UnitNS > 0] + many + " must be in both windows for it to fire when all are bad"},
 			{Label: "Has", Class: "w-two num", Title: "The " + many + " in the long and in the short window"}, {Label: "State"},
 		},
 		Empty: State{Kind: "empty", Title: "It has no alerts", Text: "Nobody is told when its budget burns."},
 	}
 	for i := range o.Alerts {
 		a := &o.Alerts[i]
-		needs, has := numCell("never"), numCell(count(a.LongEvents)+" / "+count(a.ShortEvents))
+		needs, has := numCell("never"), numCell(amount(o, a.LongEvents)+" / "+amount(o, a.ShortEvents))
 		if a.LeastEvents != nil {
-			needs = numCell(count(*a.LeastEvents))
+			needs = numCell(amount(o, *a.LeastEvents))
 			if min(a.LongEvents, a.ShortEvents) < *a.LeastEvents {
 				has.Class = "num warn"
 			}
@@ -349,7 +349,7 @@ func windowTable(o *v1.SLO, now time.Time) Table {
 	for _, w := range append([]v1.SLOWindow{o.SLOWindow}, o.Windows...) {
 		t.Rows = append(t.Rows, Row{Cells: []Cell{
 			{Kind: "outcome", Outcome: verdictOutcome(w.Verdict)}, {Kind: "text", Text: visible(w.Window), Class: "main"}, {Kind: "time", When: newDay(w.From, now)},
-			numCell(count(w.Good + w.Bad)), numCell(count(w.Bad)), numCell(availabilityOr(w.SLI)), windowBudgetCell(&w),
+			numCell(amount(o, w.Good+w.Bad)), numCell(amount(o, w.Bad)), numCell(availabilityOr(w.SLI)), windowBudgetCell(&w),
 		}})
 	}
 	return t

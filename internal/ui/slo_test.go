@@ -256,11 +256,33 @@ func TestRemainingText(t *testing.T) {
 	if got := remainingText(&slices); got != "90 more slices may be bad, 1 h 30 min" {
 		t.Errorf("slices: %s", got)
 	}
+	moments := of(9_990_000, 10_000)
+	moments.UnitNS = int64(time.Millisecond)
+	if got := remainingText(&moments); got != "1 min 30 s more may be bad" {
+		t.Errorf("time: %s", got)
+	}
+	moments.BudgetRemainingRatio = -0.9
+	if got := remainingText(&moments); got != "1 min 30 s too much was bad" {
+		t.Errorf("time: %s", got)
+	}
+}
+
+func TestAmount(t *testing.T) {
+	for _, test := range []struct {
+		unit int64
+		n    uint64
+		want string
+	}{{0, 1500, "1,500"}, {1e6, 1500, "1.5 s"}, {1e6, 0, "0 s"}, {1e6, math.MaxUint64, duration(math.MaxInt64 / 1e6 * 1e6)}} {
+		if got := amount(&v1.SLO{UnitNS: test.unit}, test.n); got != test.want {
+			t.Errorf("%d of %d: %s, want %s", test.n, test.unit, got, test.want)
+		}
+	}
 }
 
 func TestPromiseText(t *testing.T) {
 	o := sampleSLO("a", "s", 0.999, 1, 0, 0, testNow())
-	calendar, sliced, query, own := o, o, o, o
+	calendar, sliced, query, own, share := o, o, o, o, o
+	share.Signal, share.UnitNS = "query", int64(time.Millisecond)
 	calendar.Window, calendar.ThresholdNS = "calendar 1M from 2026-01-01", 0
 	sliced.SliceNS, sliced.SliceObjective, sliced.Signal = int64(time.Minute), 0.95, "exec"
 	query.Signal, query.Window = "query", "calendar 14d from 2026-01-01"
@@ -270,6 +292,7 @@ func TestPromiseText(t *testing.T) {
 		"99.9 % of the requests are to be good in each calendar month. One is bad when it is answered 500 or above or not at all.":                                  calendar,
 		"99.9 % of the slices of 1 min are to be good in 30d. A slice is good when 95 % of its commands are. One is bad when it takes longer than 250 ms or fails.": sliced,
 		"99.9 % of the events are to be good in each 14 days of the calendar. A Prometheus server counts them.":                                                     query,
+		"99.9 % of the time is to be good in 30d. A Prometheus server says which share of each moment is bad, not of how many events: each moment weighs the same.": share,
 		"99.9 % of the requests are to be good in 30d. One is bad when it takes longer than 250 ms or has http.response.status_code = 429 or 5??.":                  own,
 	} {
 		if got := promiseText(&o); got != want {

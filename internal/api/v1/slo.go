@@ -34,6 +34,9 @@ type SLO struct {
 	SliceNS int64 `json:"slice_ns,omitempty"`
 	// SliceObjective is the share of good events that makes a slice good.
 	SliceObjective float64 `json:"slice_objective,omitempty"`
+	// UnitNS is set where a query says a share alone: Good and Bad are time then, in
+	// units of so many nanoseconds, as the number of events is not known.
+	UnitNS int64 `json:"unit_ns,omitempty"`
 	SLOWindow
 	// Burn is how many times faster than allowed the budget burns, by the length
 	// of the windows that the alerts look back; null for one without events.
@@ -110,7 +113,7 @@ func NewSLO(s *evaluate.State) SLO {
 	w := SLO{
 		Name: o.Name, Title: o.Title, Description: o.Description, Service: o.Service, Objective: o.Target,
 		Signal: string(o.Indicator.Signal), Select: newSLOSelector(o.Indicator.Select), Exclude: newSLOSelectors(o.Indicator.Exclude), BadWhen: newSLOSelectors(o.Indicator.Bad),
-		Query: newSLOQuery(&o.Indicator), ThresholdNS: int64(o.Indicator.Threshold), SliceNS: int64(o.Slice.Width), SliceObjective: o.Slice.Target,
+		Query: newSLOQuery(&o.Indicator), ThresholdNS: int64(o.Indicator.Threshold), SliceNS: int64(o.Slice.Width), SliceObjective: o.Slice.Target, UnitNS: int64(s.Unit),
 		Burn: map[string]*float64{}, Alerts: []SLOAlert{}, Exclusions: newSLOExclusions(o.Exclusions), Unjudged: s.Unjudged, Proposal: o.Proposal, Labels: o.Labels,
 		File: o.Origin.File, Line: o.Origin.Line, Format: o.Origin.Format,
 	}

@@ -14,18 +14,22 @@ import (
 	"github.com/goshawk-io/goshawk/sli"
 )
 
-// prometheus answers each query by the value of a counter.
+// prometheus answers each query by the value of a counter, and one of a share by a
+// quarter.
 type prometheus struct{ errors, requests atomic.Int64 }
 
 func (p *prometheus) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := r.ParseForm(); err != nil {
 		return nil, err
 	}
-	value := p.requests.Load()
-	if r.FormValue("query") == "errors" {
-		value = p.errors.Load()
+	value := fmt.Sprint(p.requests.Load())
+	switch query := r.FormValue("query"); {
+	case query == "errors":
+		value = fmt.Sprint(p.errors.Load())
+	case strings.HasPrefix(query, "avg"):
+		value = "0.25"
 	}
-	body := fmt.Sprintf(`{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"%d"]}]}}`, value)
+	body := fmt.Sprintf(`{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"%s"]}]}}`, value)
 	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(body)), Header: make(http.Header), Request: r}, nil
 }
 
@@ -35,8 +39,8 @@ func asked(name string, q objective.Query) objective.SLO {
 	return slo
 }
 
-// TestJudge_asksServers judges an objective of a server's counters like any other,
-// and says why it cannot judge one that does not count.
+// TestJudge_asksServers judges an objective of a server's counters like any other, one
+// of a share by time, and says why it cannot judge one that is many.
 func TestJudge_asksServers(t *testing.T) {
 	c := openCourt(t)
 	server := new(prometheus)
@@ -44,13 +48,14 @@ func TestJudge_asksServers(t *testing.T) {
 	c.Judge = NewJudge(JudgeOptions{Engine: c.engine, Transport: server, PollEvery: time.Millisecond, Every: time.Hour})
 	counted := asked("counted", objective.Query{Server: "http://prometheus", Bad: "errors", Total: "requests"})
 	share := asked("share", objective.Query{Server: "http://prometheus", Ratio: "errors / requests"})
-	c.set(counted, share)
+	grouped := asked("grouped", objective.Query{Server: "http://prometheus", Bad: "errors", Total: "requests", By: []string{"route"}})
+	c.set(counted, share, grouped)
 	c.Step(t.Context())
 	if s := c.States()[0]; s.Err == nil {
 		t.Error("it is judged before anybody was asked")
 	}
-	if s := c.States()[1]; s.Err == nil || !strings.Contains(s.Err.Error(), "slo rules") {
-		t.Errorf("a share is judged: %v", s.Err)
+	if s := c.States()[2]; s.Err == nil || !strings.Contains(s.Err.Error(), "slo rules") {
+		t.Errorf("groups are judged as one: %v", s.Err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -79,6 +84,19 @@ func TestJudge_asksServers(t *testing.T) {
 	server.errors.Add(20)
 	server.requests.Add(1000)
 	await(sli.Counts{Good: 980, Bad: 20})
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		c.Step(t.Context())
+		s := c.States()[1]
+		if s.Err == nil && s.Unit == time.Millisecond && s.Statuses[0].Counts.Bad > 0 {
+			if n := s.Statuses[0].Counts; n.Good < 3*n.Bad-4 || n.Good > 3*n.Bad+4 {
+				t.Errorf("a quarter of the time was bad: %+v", n)
+			}
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("a share: %+v", s)
+		}
+	}
 }
 
 func TestCounting_addedEventsAreExcluded(t *testing.T) {

@@ -145,7 +145,7 @@ func (j *Judge) Set(slos []objective.SLO) error {
 // room for the series of: some are of those before, and stay for a while.
 func (j *Judge) rules(slos []objective.SLO) (groups []rules.Group, fitting int, err error) {
 	o := rules.Options{
-		ResetFree: true, Version: j.options.Version, Counted: func(s *objective.SLO) bool { return poll.Counts(s) == nil },
+		ResetFree: true, Version: j.options.Version, Counted: func(s *objective.SLO) bool { _, err := poll.Counts(s); return err == nil },
 	}
 	if groups, _, err = rules.Groups(slos, o); err != nil {
 		return nil, 0, fmt.Errorf("write the rules of the objectives: %w", err)
@@ -263,6 +263,10 @@ func (j *Judge) Step(ctx context.Context) {
 		}
 		states[i] = Evaluate(ctx, now, slo, view)
 		states[i].Unjudged = readings[slo.Name].Unjudged
+		if slo.Indicator.Signal == objective.SignalQuery && slo.Slice.Width == 0 {
+			// It was counted, so that it can be.
+			states[i].Unit, _ = poll.Counts(slo)
+		}
 		j.alarms.settle(&states[i], now)
 	}
 	if ctx.Err() == nil {
@@ -284,7 +288,7 @@ func (j *Judge) asked(slo *objective.SLO) error {
 	default:
 		return nil
 	}
-	if err := poll.Counts(slo); err != nil {
+	if _, err := poll.Counts(slo); err != nil {
 		return fmt.Errorf("the agent cannot count its query: %w (%w)", err, errQuery)
 	}
 	return j.poller.Err(slo.Name)

@@ -15,6 +15,9 @@ type State struct {
 	// Since is since when each alert of the first fires, zero for one that does
 	// not.
 	Since []time.Time
+	// Unit is set where time is counted, in this unit, in the place of events; slices
+	// of time are not meant.
+	Unit time.Duration
 	// Unjudged is how many events were neither good nor bad since the agent
 	// started.
 	Unjudged uint64

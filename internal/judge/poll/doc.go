@@ -6,7 +6,9 @@
 // were in the five minutes before. The stages: both queries of an objective are
 // asked for the same moment; of counters the growth of each series is taken, a
 // value that went down being a counter that began anew; the sum is handed on
-// ([Options.Count]) as events, good and bad.
+// ([Options.Count]) as events, good and bad. A query that says a share alone is asked
+// every 30 s as well, and the time since it was asked last is handed on, split by that
+// share.
 //
 // What goes out are counts, and for each objective why they are not known
 // ([Poller.Err]).

@@ -32,6 +32,9 @@ const (
 	maxSeries = 20_000
 	// retryEvery is how often a server is asked that does not answer.
 	retryEvery = time.Minute
+	// shareError is by how much a share may be below 0 or above 1 that was computed from
+	// rates.
+	shareError = 1e-3
 	// atOnce is how many servers are asked at a time.
 	atOnce = 8
 )
@@ -84,10 +87,18 @@ func New(o Options) *Poller {
 	return &Poller{options: o, tasks: make(map[string]*task)}
 }
 
-// Counts reports whether the events of an objective can be counted, nil if so.
-func Counts(s *objective.SLO) error {
-	_, err := rules.NewQuestion(s)
-	return err
+// Unit is what is counted as an event of a query that says a share alone: a part of
+// the time of which it is the share.
+const Unit = time.Millisecond
+
+// Counts returns what is counted of an objective: events if unit is 0, else time, in
+// that unit. The error says why nothing can be counted.
+func Counts(s *objective.SLO) (unit time.Duration, err error) {
+	question, err := rules.NewQuestion(s)
+	if err == nil && question.Share() {
+		unit = Unit
+	}
+	return unit, err
 }
 
 // task is an objective that is asked about.
@@ -101,6 +112,8 @@ type task struct {
 	// carry is what was not a whole event yet, and others are the events of the whole
 	// that were not of the part.
 	carryPart, carryTotal, others float64
+	// asked is the moment of the share that was counted last.
+	asked time.Time
 
 	mu  sync.Mutex
 	err error
@@ -185,7 +198,7 @@ func (p *Poller) round(ctx context.Context) {
 		room <- struct{}{}
 		asking.Go(func() {
 			defer func() { <-room }()
-			err := t.ask(ctx, now.Add(-p.options.Behind), p.options.Count)
+			err := t.ask(ctx, now.Add(-p.options.Behind), p.options)
 			if err != nil {
 				// What does not answer is not asked more often than once a minute, and a
 				// window is asked for again soon.
@@ -224,33 +237,63 @@ func (p *Poller) tell(ctx context.Context, t *task, err error) {
 	}
 }
 
-// ask asks both queries for the same moment, and hands the events on.
-func (t *task) ask(ctx context.Context, at time.Time, count func(string, sli.Counts)) error {
+// ask asks the queries for the same moment, and hands the events on.
+func (t *task) ask(ctx context.Context, at time.Time, o Options) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	part, err := t.query(ctx, t.question.Part, at)
 	if err != nil {
 		return err
 	}
-	total, err := t.query(ctx, t.question.Total, at)
-	if err != nil {
-		return err
-	}
 	var events [2]float64
-	if t.question.Window > 0 {
-		events = [2]float64{sum(part), sum(total)}
+	if t.question.Share() {
+		if events, err = t.timeOf(part, at, o.Every); err != nil {
+			return err
+		}
 	} else {
-		// Until there are events at all nothing is known of how old counters are. Then
-		// one that comes is that of a new process, or of the first failure.
-		events = [2]float64{t.part.add(at, part, t.begun), t.total.add(at, total, t.begun)}
-		t.mu.Lock()
-		t.begun = t.begun || len(total) > 0
-		t.mu.Unlock()
+		total, err := t.query(ctx, t.question.Total, at)
+		if err != nil {
+			return err
+		}
+		events = t.eventsOf(part, total, at)
 	}
 	if c := t.counts(events[0], events[1]); c != (sli.Counts{}) {
-		count(t.name, c)
+		o.Count(t.name, c)
 	}
 	return nil
+}
+
+// eventsOf returns how many events there were since the last answer, the part first.
+func (t *task) eventsOf(part, total model.Vector, at time.Time) [2]float64 {
+	if t.question.Window > 0 {
+		return [2]float64{sum(part), sum(total)}
+	}
+	// Until there are events at all nothing is known of how old counters are. Then
+	// one that comes is that of a new process, or of the first failure.
+	events := [2]float64{t.part.add(at, part, t.begun), t.total.add(at, total, t.begun)}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.begun = t.begun || len(total) > 0
+	return events
+}
+
+// timeOf returns the time since the last answer, the bad share of it first, in units.
+// Of a time in which nobody answered nothing is known.
+func (t *task) timeOf(answer model.Vector, at time.Time, every time.Duration) ([2]float64, error) {
+	passed := at.Sub(t.asked)
+	if passed > 2*every {
+		passed = every
+	}
+	t.asked = at
+	if len(answer) == 0 || math.IsNaN(float64(answer[0].Value)) || passed <= 0 {
+		return [2]float64{}, nil
+	}
+	share := float64(answer[0].Value)
+	if share < -shareError || share > 1+shareError {
+		return [2]float64{}, fmt.Errorf("ask %s: the query is %v, which is no share: it must be from 0 to 1", t.server(), share)
+	}
+	units := float64(passed / Unit)
+	return [2]float64{min(max(share, 0), 1) * units, units}, nil
 }
 
 // counts makes whole events of what the queries say; what is left of one is added to

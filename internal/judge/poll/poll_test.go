@@ -124,6 +124,44 @@ func TestPoller(t *testing.T) {
 	}
 }
 
+// TestShare has a server say a share: time is counted by it, but for the time in which
+// nobody answers, or nothing happened.
+func TestShare(t *testing.T) {
+	f := new(fake)
+	server := httptest.NewServer(f)
+	defer server.Close()
+	r := newRig(t)
+	const asked = "avg (\n  slo:share5m\n)"
+	r.Set([]objective.SLO{{Name: "x", Indicator: objective.Indicator{Signal: objective.SignalQuery, Query: objective.Query{Server: server.URL, Ratio: "slo:share{{.window}}"}}}})
+	for _, step := range []struct {
+		name, answer string
+		after        time.Duration
+		want         sli.Counts // of all until now, in milliseconds
+		err          string
+	}{
+		{"the first answer is for one interval", "0.1", 0, sli.Counts{Good: 27_000, Bad: 3000}, ""},
+		{"all is good", "0", countersEvery, sli.Counts{Good: 57_000, Bad: 3000}, ""},
+		{"asked a little late", "1", countersEvery + 2*time.Second, sli.Counts{Good: 57_000, Bad: 35_000}, ""},
+		{"no event, no share", "[]", countersEvery, sli.Counts{Good: 57_000, Bad: 35_000}, ""},
+		{"0 of 0", "NaN", countersEvery, sli.Counts{Good: 57_000, Bad: 35_000}, ""},
+		{"an error of rates", "1.0000001", countersEvery, sli.Counts{Good: 57_000, Bad: 65_000}, ""},
+		{"below 0 by as little", "-0.0000001", countersEvery, sli.Counts{Good: 87_000, Bad: 65_000}, ""},
+		{"per cent", "12", countersEvery, sli.Counts{Good: 87_000, Bad: 65_000}, "the query is 12, which is no share: it must be from 0 to 1"},
+		{"nobody answers", "!down", time.Minute, sli.Counts{Good: 87_000, Bad: 65_000}, "503"},
+		{"again after a while", "0.5", 10 * time.Minute, sli.Counts{Good: 102_000, Bad: 80_000}, ""},
+		{"the clock was set back", "0.5", -5 * time.Second, sli.Counts{Good: 102_000, Bad: 80_000}, ""},
+	} {
+		f.set(map[string]string{asked: step.answer})
+		r.step(t, step.after)
+		if got := r.counts["x"]; got != step.want {
+			t.Errorf("%s: %+v, want %+v", step.name, got, step.want)
+		}
+		if err := r.Err("x"); (err != nil) != (step.err != "") || err != nil && !strings.Contains(err.Error(), step.err) {
+			t.Errorf("%s: error %v, want %q", step.name, err, step.err)
+		}
+	}
+}
+
 func TestAnswersThatAreNone(t *testing.T) {
 	for name, answer := range map[string]string{
 		"HTML": "<html>", "an error": `{"status":"error","errorType":"bad_data","error":"parse error"}`,

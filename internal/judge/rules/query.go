@@ -28,12 +28,23 @@ func (q *query) part() string {
 	return q.Bad
 }
 
+// badShare is the expression of the share of bad events.
+func (q *query) badShare() string {
+	switch {
+	case q.Ratio != "":
+		return q.Ratio
+	case q.Good != "":
+		return "1 - (\n" + indent(q.Good) + "\n) / (\n" + indent(q.Total) + "\n)"
+	}
+	return "(\n" + indent(q.Bad) + "\n) / (\n" + indent(q.Total) + "\n)"
+}
+
 // newQuery finds out what kind of query it is.
 func (s *sheet) newQuery(given *objective.Query) source {
 	q := &query{*given}
 	s.keep(q.By)
 	if q.Ratio != "" {
-		return s.newRatio(q.Ratio)
+		return s.newRatio(q.badShare())
 	}
 	part, total := parseTemplate(q.part()), parseTemplate(q.Total)
 	switch {
@@ -47,10 +58,7 @@ func (s *sheet) newQuery(given *objective.Query) source {
 	part, total = part.open(), total.open()
 	if part.perWindow() == 0 || total.perWindow() == 0 {
 		s.warn("how many events the query counts cannot be told from it, as it is not made of rate or increase: alerts have no lower bound against low traffic, and each moment weighs the same in the budget")
-		if q.Good != "" {
-			return s.newRatio("1 - (\n" + indent(q.Good) + "\n) / (\n" + indent(q.Total) + "\n)")
-		}
-		return s.newRatio("(\n" + indent(q.Bad) + "\n) / (\n" + indent(q.Total) + "\n)")
+		return s.newRatio(q.badShare())
 	}
 	return &windowed{sheet: s, query: q, part: part, total: total}
 }

@@ -14,7 +14,8 @@ type Question struct {
 	// Server is the URL of the server.
 	Server string
 	// Part and Total are expressions: Total of all events, Part of the good ones
-	// among them if Good is set, else of the bad ones.
+	// among them if Good is set, else of the bad ones. Where Total is empty, Part is
+	// the share of bad events, and how many there are cannot be known.
 	Part, Total string
 	Good        bool
 	// Window is the time before the moment of asking in which the values say how
@@ -31,22 +32,24 @@ func NewQuestion(s *objective.SLO) (Question, error) {
 	switch {
 	case len(q.By) > 0:
 		return question, errors.New("each " + strings.Join(q.By, ", ") + " has a budget of its own")
-	case q.Ratio != "":
-		return question, errors.New("a share does not say of how many events it is one")
 	case q.Server == "":
 		return question, errors.New("it names no server")
-	case part.plain() && total.plain():
+	case q.Ratio == "" && part.plain() && total.plain():
 		question.Part, question.Total = bare(q.part()), bare(q.Total)
 		return question, nil
 	}
 	part, total = part.open(), total.open()
-	if part.perWindow() == 0 || total.perWindow() == 0 {
-		return question, errors.New("how many events the query counts cannot be told from it, as it is not made of rate or increase")
+	if q.Ratio != "" || part.perWindow() == 0 || total.perWindow() == 0 {
+		question.Part, question.Good = wrap("avg ", parseTemplate(q.badShare()).open().fill(tileLength)), false
+		return question, nil
 	}
 	question.Window = tileLength
 	question.Part, question.Total = part.count("sum", tileLength), total.count("sum", tileLength)
 	return question, nil
 }
+
+// Share reports whether the answer is a share alone.
+func (q *Question) Share() bool { return q.Total == "" }
 
 // bare returns the counters that an expression sums, or the expression.
 func bare(expr string) string {

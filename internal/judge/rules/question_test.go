@@ -26,9 +26,18 @@ func TestNewQuestion(t *testing.T) {
 		},
 		{"a range of its own gives way", objective.Query{Server: server, Bad: "increase(errors[1h])", Total: "increase(requests[1h])"}, Question{Server: server, Part: "sum ( increase(errors[5m]) )", Total: "sum ( increase(requests[5m]) )", Window: 5 * time.Minute}, ""},
 		{"no server", objective.Query{Bad: "errors", Total: "requests"}, Question{}, "it names no server"},
-		{"a share", objective.Query{Server: server, Ratio: "errors / requests"}, Question{}, "a share does not say of how many events it is one"},
+		{"a share of the moment", objective.Query{Server: server, Ratio: "errors / requests"}, Question{Server: server, Part: "avg ( errors / requests )"}, ""},
+		{"a share in a window", objective.Query{Server: server, Ratio: "job:errors:ratio_rate{{.window}}"}, Question{Server: server, Part: "avg ( job:errors:ratio_rate5m )"}, ""},
+		{"a share with a range of its own", objective.Query{Server: server, Ratio: "rate(errors[1h]) / rate(requests[1h])"}, Question{Server: server, Part: "avg ( rate(errors[5m]) / rate(requests[5m]) )"}, ""},
 		{"groups", objective.Query{Server: server, Bad: "errors", Total: "requests", By: []string{"handler", "code"}}, Question{}, "each handler, code has a budget of its own"},
-		{"a quantity", objective.Query{Server: server, Bad: "avg_over_time(errors[{{.window}}])", Total: "requests"}, Question{}, "how many events the query counts cannot be told from it, as it is not made of rate or increase"},
+		{
+			"a quantity", objective.Query{Server: server, Bad: "avg_over_time(errors[{{.window}}])", Total: "requests"},
+			Question{Server: server, Part: "avg ( ( avg_over_time(errors[5m]) ) / ( requests ) )"}, "",
+		},
+		{
+			"a quantity that is good", objective.Query{Server: server, Good: "avg_over_time(up[{{.window}}])", Total: "count_over_time(up[{{.window}}])"},
+			Question{Server: server, Part: "avg ( 1 - ( avg_over_time(up[5m]) ) / ( count_over_time(up[5m]) ) )"}, "",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := NewQuestion(&objective.SLO{Indicator: objective.Indicator{Signal: objective.SignalQuery, Query: test.query}})
