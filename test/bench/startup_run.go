@@ -121,6 +121,11 @@ func (b *bench) startUnder(p startProgram) (r startRun, err error) {
 	return r, nil
 }
 
+// startOther has Goshawk start a program that is not the one that is measured.
+func (b *bench) startOther() (startRun, error) {
+	return b.startUnder(startProgram{name: "goshawk", command: []string{b.goshawk, "version"}})
+}
+
 // cpuAtEnd waits until a child has ended, leaves it to be waited for, and
 // returns the CPU time of it alone, without its own children.
 func cpuAtEnd(pid int) (time.Duration, error) {

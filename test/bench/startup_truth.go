@@ -114,7 +114,7 @@ func (b *bench) startTruth() error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\nThe least of %d runs each. An error is (goshawk - inittrace) / inittrace, of packages from %s on; that of inittrace is beside as many runs more of itself.\n\n", b.startRounds(), startSmall)
+	fmt.Printf("\nThe least of %d runs each. An error is (goshawk - inittrace) / inittrace, of packages from %s on; that of inittrace is beside as many runs more of itself. Each run of inittrace is just after Goshawk has started another program, so that the caches are not the program's.\n\n", b.startRounds(), startSmall)
 	fmt.Println("| program | MiB | packages: inittrace | goshawk | missing | extra | large | median error | median size of it | p90 | inittrace beside itself: median size | p90 | small: mean difference us | sum: inittrace ms | goshawk ms | lost |")
 	fmt.Println("|" + strings.Repeat("---|", 16))
 	var errs []error
@@ -129,8 +129,12 @@ func (b *bench) startTruth() error {
 }
 
 // traced starts a program that prints the inits of its packages, and returns
-// them with the least of those before.
-func traced(p startProgram, before map[string]time.Duration) (map[string]time.Duration, error) {
+// them with the least of those before. The caches are as Goshawk leaves them, as for
+// a program that it starts.
+func (b *bench) traced(p startProgram, before map[string]time.Duration) (map[string]time.Duration, error) {
+	if _, err := b.startOther(); err != nil {
+		return nil, err
+	}
 	r, err := startAlone(p, "GODEBUG=inittrace=1")
 	if err != nil {
 		return nil, err
@@ -152,7 +156,7 @@ func (b *bench) startTruthOf(p startProgram) error {
 	var lost uint64
 	for range b.startRounds() {
 		var err error
-		if want, err = traced(p, want); err != nil {
+		if want, err = b.traced(p, want); err != nil {
 			return err
 		}
 		r, err := b.startUnder(p)
@@ -167,7 +171,7 @@ func (b *bench) startTruthOf(p startProgram) error {
 		if err != nil {
 			return fmt.Errorf("%s: goshawk: %w", p.name, err)
 		}
-		if again, err = traced(p, again); err != nil {
+		if again, err = b.traced(p, again); err != nil {
 			return err
 		}
 	}
