@@ -1,0 +1,237 @@
+package upgrade
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/goshawk-io/goshawk/upgrade/internal/wire"
+)
+
+// Run serves, makes this process ready, and blocks until all is drained: because a new
+// version has taken over (nil), ctx ended or SIGTERM or SIGINT came (nil), the process
+// before has rolled back (an error that wraps [ErrRolledBack]), or a server or
+// [Options.Warm] failed. A drain that had to cut connections is an error, too. It is
+// called once.
+//
+// While it runs it handles signals: SIGUSR2 upgrades, SIGUSR1 rolls the upgrade back
+// that goes on, SIGHUP calls [Options.Reload], SIGTERM and SIGINT drain; the second of
+// these cuts all connections.
+func (u *Upgrader) Run(ctx context.Context) error {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, unix.SIGUSR1, unix.SIGUSR2, unix.SIGHUP, unix.SIGTERM, unix.SIGINT)
+	defer signal.Stop(signals)
+	ctx, cancel := context.WithCancel(ctx)
+	var working sync.WaitGroup
+	defer working.Wait()
+	defer cancel()
+	// A server that ends says so once.
+	failed := make(chan error, len(u.servers))
+	for _, s := range u.servers {
+		go func() { failed <- s.Serve() }()
+	}
+	prepared := make(chan error, 1)
+	working.Go(func() { prepared <- u.warm(ctx) })
+	why := u.serve(ctx, signals, prepared, failed, &working)
+	return errors.Join(why, u.drain(signals))
+}
+
+// serve waits until there is a reason to drain, and returns it if it is an error.
+func (u *Upgrader) serve(ctx context.Context, signals <-chan os.Signal, prepared, failed <-chan error, working *sync.WaitGroup) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-u.succeeded:
+			return nil
+		case <-u.condemned:
+			u.mu.Lock()
+			defer u.mu.Unlock()
+			return fmt.Errorf("upgrade: %w: %s", ErrRolledBack, u.reason)
+		case err := <-failed:
+			if err == nil {
+				err = errors.New("a server ended")
+			}
+			return fmt.Errorf("upgrade: %w", err)
+		case err := <-prepared:
+			if err != nil {
+				return fmt.Errorf("upgrade: get ready: %w", err)
+			}
+			u.ready(ctx, working)
+		case s := <-signals:
+			switch s {
+			case unix.SIGUSR2:
+				working.Go(func() {
+					if _, err := u.Upgrade(ctx); err != nil {
+						u.options.Log.Error("no new version", "error", err)
+					}
+				})
+			case unix.SIGUSR1:
+				u.abortBySignal()
+			case unix.SIGHUP:
+				working.Go(func() { u.reload(ctx) })
+			default:
+				return nil
+			}
+		}
+	}
+}
+
+// abortBySignal rolls back the upgrade that goes on, whichever side of it this process is.
+func (u *Upgrader) abortBySignal() {
+	const reason = "aborted by SIGUSR1"
+	switch {
+	case u.Abort(reason):
+	case u.parent != nil && u.is(Probation, Warming):
+		if err := u.parent.conn.Send(wire.Message{Kind: wire.Failed, Reason: reason}); err != nil {
+			u.options.Log.Warn("the process before does not hear that the upgrade is aborted", "error", err)
+		}
+	default:
+		u.options.Log.Info("no upgrade goes on that could be aborted")
+	}
+}
+
+func (u *Upgrader) reload(ctx context.Context) {
+	if u.options.Reload == nil {
+		return
+	}
+	if err := u.options.Reload(ctx); err != nil {
+		u.options.Log.Error("the configuration stays as it was", "error", err)
+	}
+}
+
+func (u *Upgrader) warm(ctx context.Context) error {
+	if u.options.Warm == nil {
+		return nil
+	}
+	return u.options.Warm(ctx)
+}
+
+// ready makes this process accept.
+func (u *Upgrader) ready(ctx context.Context, working *sync.WaitGroup) {
+	u.sockets.set(false)
+	if u.parent == nil {
+		u.enter(Running, Event{})
+		u.announce()
+		return
+	}
+	u.enter(Probation, Event{Peer: u.parent.pid})
+	if u.parent.isGone() {
+		u.orphaned()
+		return
+	}
+	if err := u.parent.conn.Send(wire.Message{Kind: wire.Ready}); err != nil {
+		u.options.Log.Warn("the process before does not hear that this one is ready", "error", err)
+	}
+	working.Go(func() { u.prove(ctx) })
+	// It may have ended just before the state changed.
+	if u.parent.isGone() {
+		u.orphaned()
+	}
+}
+
+// announce tells the outside that this process serves.
+func (u *Upgrader) announce() {
+	if u.options.PIDFile == "" {
+		return
+	}
+	if err := writePID(u.options.PIDFile); err != nil {
+		u.options.Log.Error("the PID file is not that of this process", "file", u.options.PIDFile, "error", err)
+	}
+}
+
+// writePID replaces a file by one that has the number of this process.
+func writePID(path string) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(strconv.Itoa(os.Getpid()) + "\n")
+	err = errors.Join(err, f.Chmod(0o644), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
+
+// drain finishes what has begun, and gives everything back.
+func (u *Upgrader) drain(signals <-chan os.Signal) error {
+	u.Abort("this process ends")
+	// An upgrade that goes on is rolled back first, so that its process ends.
+	u.attempt <- struct{}{}
+	successor := u.is(Committed)
+	reason := "this process ends"
+	if successor {
+		reason = ""
+	}
+	u.sockets.set(true)
+	u.enter(Draining, Event{Reason: reason})
+	close(u.draining)
+	ctx, cancel := context.WithTimeoutCause(context.Background(), u.options.Drain, fmt.Errorf("it took more than %v", u.options.Drain))
+	defer cancel()
+	hard, cancelHard := context.WithCancelCause(ctx)
+	defer cancelHard(nil)
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			case s := <-signals:
+				if s == unix.SIGTERM || s == unix.SIGINT {
+					cancelHard(fmt.Errorf("the signal %v came", s))
+				}
+			}
+		}
+	}()
+	var draining sync.WaitGroup
+	errs := make([]error, len(u.servers))
+	for i, s := range u.servers {
+		draining.Go(func() { errs[i] = s.Drain(hard) })
+	}
+	draining.Wait()
+	err := errors.Join(errs...)
+	u.rest(hard)
+	heir := successor || u.parent != nil && u.condemnedNow()
+	err = errors.Join(err, u.sockets.close(!heir))
+	if !heir && u.options.PIDFile != "" {
+		if gone := os.Remove(u.options.PIDFile); gone != nil && !errors.Is(gone, os.ErrNotExist) {
+			err = errors.Join(err, gone)
+		}
+	}
+	return err
+}
+
+func (u *Upgrader) condemnedNow() bool {
+	select {
+	case <-u.condemned:
+		return true
+	default:
+		return false
+	}
+}
+
+// rest waits for connections that belong to no server any more.
+func (u *Upgrader) rest(ctx context.Context) {
+	tick := time.NewTicker(drainEvery)
+	defer tick.Stop()
+	for u.sockets.connections() > 0 {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}

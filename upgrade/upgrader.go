@@ -1,0 +1,212 @@
+package upgrade
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/goshawk-io/goshawk/upgrade/internal/image"
+	"github.com/goshawk-io/goshawk/upgrade/internal/wire"
+)
+
+// Upgrader is this process as one of a row of versions. It may be used by several
+// goroutines. A process has one.
+type Upgrader struct {
+	options Options
+	origin  *origin
+	sockets sockets
+	servers []Server
+	parent  *parent // nil for the first process
+	// successor is the process that has taken over, nil before.
+	successor *next
+
+	// attempt holds an element while an upgrade goes on.
+	attempt chan struct{}
+	// draining is closed when this process begins to drain, succeeded when a new one
+	// has taken over, condemned when the old one has rolled back.
+	draining, succeeded, condemned chan struct{}
+
+	telling sync.Mutex // events are told in order
+
+	mu         sync.Mutex
+	state      State
+	since      time.Time
+	generation int
+	nextPID    int
+	last       *Outcome
+	accepting  bool // it was ready once
+	abort      context.CancelCauseFunc
+	reason     string // why it was condemned
+}
+
+// New returns what this process needs to be upgraded. It must be called once, before
+// sockets are opened, and by every version.
+func New(o Options) (*Upgrader, error) {
+	u := &Upgrader{
+		options: o.withDefaults(), attempt: make(chan struct{}, 1), state: Warming, since: time.Now(), generation: 1,
+		draining: make(chan struct{}), succeeded: make(chan struct{}), condemned: make(chan struct{}),
+	}
+	u.sockets.shut = true
+	if err := u.begin(); err != nil {
+		return nil, fmt.Errorf("upgrade: %w", err)
+	}
+	return u, nil
+}
+
+// begin finds out whether this process follows another one.
+func (u *Upgrader) begin() error {
+	program := u.options.Program
+	text, follows := os.LookupEnv(variable)
+	if follows {
+		if err := os.Unsetenv(variable); err != nil {
+			return err
+		}
+		hello, err := u.meet(text)
+		if err != nil {
+			return fmt.Errorf("hear the process before: %w", err)
+		}
+		if program == "" {
+			program = hello.Program
+		}
+		// A program that is executed by a descriptor has the number of it for a name.
+		if err := image.NameThreads(program); err != nil {
+			u.options.Log.Debug("the process keeps the name that the kernel gave it", "error", err)
+		}
+	}
+	var err error
+	if program != "" {
+		if program, err = filepath.Abs(program); err != nil {
+			return err
+		}
+	}
+	u.origin, err = newOrigin(program)
+	return err
+}
+
+// meet reads what the process before has to say.
+func (u *Upgrader) meet(text string) (*wire.Message, error) {
+	fd, err := strconv.Atoi(text)
+	if err != nil || fd < 3 {
+		return nil, fmt.Errorf("%s=%q: is no descriptor", variable, text)
+	}
+	conn, err := wire.New(fd)
+	if err != nil {
+		return nil, err
+	}
+	if err := conn.SetReceiveDeadline(time.Now().Add(u.options.Heartbeat)); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	hello, err := conn.Receive()
+	if err == nil && hello.Kind != wire.Hello {
+		err = fmt.Errorf("it says %s first", hello.Kind)
+	}
+	if err == nil {
+		err = conn.SetReceiveDeadline(time.Time{})
+	}
+	if err != nil {
+		said := conn.Send(wire.Message{Kind: wire.Failed, Reason: err.Error()})
+		return nil, errors.Join(err, said, conn.Close())
+	}
+	for _, s := range hello.Sockets {
+		unix.CloseOnExec(s.FD)
+		u.sockets.waiting = append(u.sockets.waiting, handedOver{s.Name, s.Network, s.Address, s.FD})
+	}
+	u.generation = hello.Generation
+	u.parent = &parent{conn: conn, pid: hello.PID, ancestors: hello.Ancestors, gone: make(chan struct{})}
+	// Without it the process before knows of the end of this one.
+	if err := conn.Send(wire.Message{Kind: wire.Started}); err != nil {
+		u.options.Log.Warn("the process before does not hear", "error", err)
+	}
+	go u.hearParent()
+	return hello, nil
+}
+
+// Listen returns the listener of a name: the one that the process before has handed over
+// under this name, if it was opened for the same network and address, or that systemd
+// has passed, or a new one. The network is tcp, tcp4, tcp6 or unix. It does not accept
+// before [Upgrader.Run] is ready. Closing it ends accepting in this process alone.
+func (u *Upgrader) Listen(name, network, address string) (net.Listener, error) {
+	l, err := u.sockets.listen(context.Background(), name, network, address)
+	if err != nil {
+		return nil, fmt.Errorf("upgrade: listen %q on %s %s: %w", name, network, address, err)
+	}
+	return l, nil
+}
+
+// ListenPacket is [Upgrader.Listen] for packets: udp, udp4, udp6 or unixgram. Reading
+// from it waits until this process is ready, and while it is passive.
+func (u *Upgrader) ListenPacket(name, network, address string) (net.PacketConn, error) {
+	c, err := u.sockets.listenPacket(context.Background(), name, network, address)
+	if err != nil {
+		return nil, fmt.Errorf("upgrade: listen %q on %s %s: %w", name, network, address, err)
+	}
+	return c, nil
+}
+
+// Add adds a server, for [Upgrader.Run] to serve and to drain. It must be called before.
+func (u *Upgrader) Add(s Server) { u.servers = append(u.servers, s) }
+
+// Follows reports whether another process has handed over to this one, or is about to.
+func (u *Upgrader) Follows() bool { return u.parent != nil }
+
+// Draining is closed when this process begins to drain. Whoever has taken over a
+// connection of a server should end it then; [Options.Drain] later it is closed.
+func (u *Upgrader) Draining() <-chan struct{} { return u.draining }
+
+// Status returns how this process stands.
+func (u *Upgrader) Status() Status {
+	u.mu.Lock()
+	s := Status{
+		State: u.state, Generation: u.generation, PID: os.Getpid(), Since: u.since, NextPID: u.nextPID, Program: u.origin.program,
+	}
+	if u.last != nil {
+		last := *u.last
+		s.Last = &last
+	}
+	u.mu.Unlock()
+	s.Listeners = u.sockets.list()
+	if u.parent != nil {
+		s.PreviousPID, s.PreviousAlive = u.parent.pid, !u.parent.isGone()
+	}
+	return s
+}
+
+// enter changes the state and tells of it.
+func (u *Upgrader) enter(to State, e Event) {
+	u.telling.Lock()
+	defer u.telling.Unlock()
+	u.mu.Lock()
+	e.Time, e.PID, e.Generation, e.From, e.State = time.Now(), os.Getpid(), u.generation, u.state, to
+	u.state, u.since = to, e.Time
+	if e.Peer == 0 {
+		e.Peer = u.nextPID
+	}
+	u.mu.Unlock()
+	if e.From == to {
+		return
+	}
+	e.Connections = u.sockets.connections()
+	u.options.Log.Info("upgrade", "state", to, "from", e.From, "generation", e.Generation, "peer", e.Peer, "reason", e.Reason, "connections", e.Connections)
+	if u.options.Events != nil {
+		u.options.Events(e)
+	}
+}
+
+func (u *Upgrader) is(states ...State) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, s := range states {
+		if u.state == s {
+			return true
+		}
+	}
+	return false
+}
