@@ -171,12 +171,10 @@ func (u *Upgrader) drain(signals <-chan os.Signal) error {
 	// An upgrade that goes on is rolled back first, so that its process ends.
 	u.attempt <- struct{}{}
 	successor := u.is(Committed)
-	reason := "this process ends"
-	if successor {
-		reason = ""
-	}
 	u.sockets.set(true)
-	u.enter(Draining, Event{Reason: reason})
+	if !successor {
+		u.enter(Draining, Event{})
+	}
 	close(u.draining)
 	ctx, cancel := context.WithTimeoutCause(context.Background(), u.options.Drain, fmt.Errorf("it took more than %v", u.options.Drain))
 	defer cancel()
@@ -204,6 +202,11 @@ func (u *Upgrader) drain(signals <-chan os.Signal) error {
 	draining.Wait()
 	err := errors.Join(errs...)
 	u.rest(hard)
+	reason := ""
+	if err != nil {
+		reason = err.Error()
+	}
+	u.enter(Drained, Event{Reason: reason})
 	heir := successor || u.parent != nil && u.condemnedNow()
 	err = errors.Join(err, u.sockets.close(!heir))
 	if !heir && u.options.PIDFile != "" {

@@ -9,7 +9,8 @@ import (
 type State string
 
 // The states, as the package's documentation has them. A new process is warming, then in
-// probation, then running. Draining is a process that ends without a successor.
+// probation, then running. Draining is a process that ends without a successor, Drained
+// one that has nothing left to do.
 const (
 	Running    State = "running"
 	Spawning   State = "spawning"
@@ -19,6 +20,7 @@ const (
 	Committed  State = "committed"
 	RolledBack State = "rolled_back"
 	Draining   State = "draining"
+	Drained    State = "drained"
 )
 
 // Errors of [Upgrader.Upgrade].

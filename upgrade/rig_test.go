@@ -1,0 +1,307 @@
+package upgrade_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/goshawk-io/goshawk/upgrade"
+)
+
+// patience is for how long a test waits for what must come.
+const patience = 60 * time.Second
+
+// rig is a server with all its versions.
+type rig struct {
+	t          *testing.T
+	first      *exec.Cmd
+	address    string
+	misfortune string
+	log        *lockedBuffer
+
+	mu     sync.Mutex
+	events []upgrade.Event
+	news   chan struct{} // closed at the next event
+	ended  chan struct{} // closed when no version has its output open any more
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// newRig starts the first version and waits until it serves. At the end of the test all
+// versions have ended.
+func newRig(t *testing.T, p plan) *rig {
+	t.Helper()
+	if p.Network == "" {
+		p.Network, p.Address = "tcp", "127.0.0.1:0"
+	}
+	text, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, misfortune: filepath.Join(t.TempDir(), "misfortune"), log: new(lockedBuffer), news: make(chan struct{}), ended: make(chan struct{})}
+	r.first = exec.Command(os.Args[0])
+	r.first.Env = append(os.Environ(), planVariable+"="+string(text), misfortuneVariable+"="+r.misfortune, "GORACE=atexit_sleep_ms=0")
+	r.first.Stderr = r.log
+	out, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.first.Stdout = in
+	if err := r.first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	in.Close()
+	go func() { r.first.Wait() }()
+	listening := make(chan string, 1000)
+	go r.read(out, listening)
+	t.Cleanup(r.end)
+	select {
+	case r.address = <-listening:
+	case <-time.After(patience):
+		t.Fatalf("the server does not listen:\n%s", r.log)
+	}
+	r.await("it runs", func(e upgrade.Event) bool { return e.State == upgrade.Running })
+	return r
+}
+
+// read takes in what the versions say.
+func (r *rig) read(out io.ReadCloser, listening chan<- string) {
+	defer close(r.ended)
+	defer out.Close()
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		var said struct {
+			upgrade.Event
+			Listening string
+		}
+		if err := json.Unmarshal(lines.Bytes(), &said); err != nil {
+			r.log.Write(append(lines.Bytes(), '\n'))
+			continue
+		}
+		if said.Listening != "" {
+			listening <- said.Listening
+			continue
+		}
+		r.mu.Lock()
+		r.events = append(r.events, said.Event)
+		close(r.news)
+		r.news = make(chan struct{})
+		r.mu.Unlock()
+	}
+}
+
+// await waits for an event, also one of before, and returns it.
+func (r *rig) await(what string, is func(upgrade.Event) bool) upgrade.Event {
+	r.t.Helper()
+	end := time.After(patience)
+	for {
+		r.mu.Lock()
+		news := r.news
+		for _, e := range r.events {
+			if is(e) {
+				r.mu.Unlock()
+				return e
+			}
+		}
+		r.mu.Unlock()
+		select {
+		case <-news:
+		case <-end:
+			r.t.Fatalf("waiting in vain: %s:\n%s", what, r.log)
+		}
+	}
+}
+
+// entered waits until a version of a generation is in a state.
+func (r *rig) entered(generation int, s upgrade.State) upgrade.Event {
+	r.t.Helper()
+	return r.await(string(s)+" of generation "+strconv.Itoa(generation), func(e upgrade.Event) bool {
+		return e.Generation == generation && e.State == s
+	})
+}
+
+// outcome waits for the end of the n-th upgrade, 0 the first.
+func (r *rig) outcome(n int) upgrade.Outcome {
+	r.t.Helper()
+	end := time.After(patience)
+	for {
+		r.mu.Lock()
+		news, seen := r.news, 0
+		for _, e := range r.events {
+			if e.Outcome == nil {
+				continue
+			}
+			if seen == n {
+				r.mu.Unlock()
+				return *e.Outcome
+			}
+			seen++
+		}
+		r.mu.Unlock()
+		select {
+		case <-news:
+		case <-end:
+			r.t.Fatalf("upgrade %d does not end:\n%s", n, r.log)
+		}
+	}
+}
+
+// harm says what happens to the versions that start from now on.
+func (r *rig) harm(text string) {
+	r.t.Helper()
+	if err := os.WriteFile(r.misfortune, []byte(text), 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// answers checks which process answers new connections, once the others have drained.
+func (r *rig) answers(want int) {
+	r.t.Helper()
+	c := r.client()
+	var pid int
+	var err error
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if pid, err = r.get(c, "/"); err != nil || pid == want {
+			break
+		}
+	}
+	if err != nil || pid != want {
+		r.t.Errorf("%d answers, %v; want %d", pid, err, want)
+	}
+}
+
+// awaitChild waits until a process has started another one.
+func (r *rig) awaitChild(pid int) {
+	r.t.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		tasks, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/children")
+		for _, task := range tasks {
+			if text, err := os.ReadFile(task); err == nil && len(text) > 0 {
+				return
+			}
+		}
+	}
+	r.t.Fatalf("%d has no child", pid)
+}
+
+// signal sends a signal to the process that serves.
+func (r *rig) signal(s unix.Signal) {
+	r.t.Helper()
+	if err := unix.Kill(r.serving(), s); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// serving returns the process that entered running last, and has not ended.
+func (r *rig) serving() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	pid := 0
+	for _, e := range r.events {
+		switch {
+		case e.State == upgrade.Running:
+			pid = e.PID
+		}
+	}
+	return pid
+}
+
+// end ends all versions.
+func (r *rig) end() {
+	pids := map[int]bool{r.first.Process.Pid: true}
+	r.mu.Lock()
+	for _, e := range r.events {
+		pids[e.PID] = true
+		if e.Outcome != nil && e.Outcome.PID > 0 {
+			pids[e.Outcome.PID] = true
+		}
+		if e.Peer > 0 {
+			pids[e.Peer] = true
+		}
+	}
+	r.mu.Unlock()
+	// All in one go: one that is left alone would take over.
+	for _, s := range []unix.Signal{unix.SIGSTOP, unix.SIGKILL} {
+		for pid := range pids {
+			if isVictim(pid) {
+				_ = unix.Kill(pid, s)
+			}
+		}
+	}
+	select {
+	case <-r.ended:
+	case <-time.After(patience):
+		r.t.Errorf("a version does not end:\n%s", r.log)
+	}
+	if r.t.Failed() {
+		r.t.Logf("log:\n%s", r.log)
+	}
+}
+
+// isVictim reports whether a process runs the test's program with a plan: numbers are used
+// again.
+func isVictim(pid int) bool {
+	env, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+	return err == nil && bytes.Contains(env, []byte(planVariable+"="))
+}
+
+// client is without keep-alive, so that each request is a new connection.
+func (r *rig) client() *http.Client {
+	transport := &http.Transport{DisableKeepAlives: true}
+	if strings.HasPrefix(r.address, "/") {
+		transport.DialContext = dialUnix(r.address)
+	}
+	return &http.Client{Transport: transport, Timeout: patience}
+}
+
+// get returns which process answers.
+func (r *rig) get(c *http.Client, path string) (int, error) {
+	host := r.address
+	if strings.HasPrefix(host, "/") {
+		host = "unix"
+	}
+	answer, err := c.Get("http://" + host + path)
+	if err != nil {
+		return 0, err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(string(text))
+}
+
+// refused reports whether nobody accepted a connection.
+func refused(err error) bool {
+	var op *net.OpError
+	return err != nil && asOp(err, &op) && op.Op == "dial"
+}
