@@ -198,14 +198,18 @@ func (r *rig) answers(want int) {
 	}
 }
 
-// awaitChild waits until a process has started another one.
+// awaitChild waits until a process has a child that executes the next version: the
+// runtime and the start itself have others.
 func (r *rig) awaitChild(pid int) {
 	r.t.Helper()
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		tasks, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/children")
 		for _, task := range tasks {
-			if text, err := os.ReadFile(task); err == nil && len(text) > 0 {
-				return
+			text, _ := os.ReadFile(task)
+			for _, child := range strings.Fields(string(text)) {
+				if env, err := os.ReadFile("/proc/" + child + "/environ"); err == nil && bytes.Contains(env, []byte("GOSHAWK_UPGRADE_FD=")) {
+					return
+				}
 			}
 		}
 	}
