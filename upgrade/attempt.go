@@ -120,6 +120,15 @@ func (a *attempt) spawn() error {
 	for _, s := range told {
 		hello.Sockets = append(hello.Sockets, wire.Socket{FD: s.fd, Name: s.name, Network: s.network, Address: s.address})
 	}
+	memory, err := a.pack()
+	if err != nil {
+		return err
+	}
+	if memory != nil {
+		defer memory.Close()
+		hello.State = firstFree + len(fds)
+		fds = append(fds, memory.Fd())
+	}
 	if a.next, err = a.origin.start(started{image: program, hello: hello, sockets: fds}); err != nil {
 		return err
 	}
@@ -242,6 +251,7 @@ func (a *attempt) commit() error {
 	a.last, a.successor = a.result(), a.next
 	a.mu.Unlock()
 	a.tellOlder()
+	a.tellManager("MAINPID", func() error { return a.manager.MainPID(a.outcome.PID) })
 	a.enter(Committed, Event{Outcome: a.result()})
 	close(a.succeeded)
 	return nil

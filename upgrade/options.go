@@ -16,6 +16,9 @@ const (
 	DefaultGenerations = 3
 )
 
+// NoControl is the folder of a process that is not asked from outside.
+const NoControl = "-"
+
 // Options configures [New]. The zero value works.
 type Options struct {
 	// Program is the file of new versions; empty means the path that this process was
@@ -51,6 +54,13 @@ type Options struct {
 	// Generations is how many processes there may be at a time, those that still drain
 	// included; 0 means [DefaultGenerations].
 	Generations int
+	// Handover is what is handed over in memory; nil is nothing. HandoverVersion is that of
+	// its form: a process of another one begins without it.
+	Handover        Handover
+	HandoverVersion uint32
+	// ControlFolder is where the socket is by which others ask this process (package
+	// control); empty means the usual one of its user, [NoControl] none.
+	ControlFolder string
 	// PIDFile is a file that always has the number of the process that serves, if not
 	// empty.
 	PIDFile string

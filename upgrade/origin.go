@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/goshawk-io/goshawk/upgrade/internal/image"
+	"github.com/goshawk-io/goshawk/upgrade/internal/systemd"
 	"github.com/goshawk-io/goshawk/upgrade/internal/wire"
 )
 
@@ -37,9 +38,10 @@ type origin struct {
 // newOrigin notes how this process was started. Program is the path that the process
 // before was started from; empty for the first one.
 func newOrigin(program string) (*origin, error) {
-	env := slices.DeleteFunc(os.Environ(), func(pair string) bool {
+	env := slices.DeleteFunc(systemd.Without(os.Environ()), func(pair string) bool {
 		name, _, _ := strings.Cut(pair, "=")
-		return name == variable || name == "LISTEN_PID" || name == "LISTEN_FDS" || name == "LISTEN_FDNAMES"
+		// The watchdog is that of the service, whichever process it has.
+		return name == variable || name == "WATCHDOG_PID"
 	})
 	o := &origin{program: program, args: slices.Clone(os.Args), env: env}
 	if o.program == "" {
@@ -92,7 +94,8 @@ type next struct {
 type started struct {
 	image *image.Image
 	hello wire.Message
-	// sockets are the descriptors of hello's sockets, from firstFree on.
+	// sockets are the descriptors of hello's sockets, from firstFree on, and what else
+	// hello names behind them.
 	sockets []uintptr
 }
 
@@ -119,9 +122,9 @@ func (o *origin) start(s started) (*next, error) {
 	for i, fd := range s.sockets {
 		copied, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 3)
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("hand over socket %q: %w", s.hello.Sockets[i].Name, err), conn.Close())
+			return nil, errors.Join(fmt.Errorf("hand over descriptor %d of %d: %w", i+1, len(s.sockets), err), conn.Close())
 		}
-		copies = append(copies, os.NewFile(uintptr(copied), s.hello.Sockets[i].Name))
+		copies = append(copies, os.NewFile(uintptr(copied), "handover"))
 	}
 	process, err := s.image.Start(o.args, &os.ProcAttr{
 		Dir: "/proc/self/fd/" + strconv.Itoa(int(o.directory.Fd())),

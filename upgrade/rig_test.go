@@ -62,6 +62,9 @@ func newRig(t *testing.T, p plan) *rig {
 	if p.Network == "" {
 		p.Network, p.Address = "tcp", "127.0.0.1:0"
 	}
+	if p.ControlFolder == "" {
+		p.ControlFolder = filepath.Join(t.TempDir(), "control")
+	}
 	text, err := json.Marshal(p)
 	if err != nil {
 		t.Fatal(err)

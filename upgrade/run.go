@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/goshawk-io/goshawk/upgrade/internal/systemd"
 	"github.com/goshawk-io/goshawk/upgrade/internal/wire"
 )
 
@@ -40,6 +41,7 @@ func (u *Upgrader) Run(ctx context.Context) error {
 	}
 	prepared := make(chan error, 1)
 	working.Go(func() { prepared <- u.warm(ctx) })
+	working.Go(func() { u.keepTime(ctx) })
 	why := u.serve(ctx, signals, prepared, failed, &working)
 	return errors.Join(why, u.drain(signals))
 }
@@ -103,12 +105,18 @@ func (u *Upgrader) reload(ctx context.Context) {
 	if u.options.Reload == nil {
 		return
 	}
+	u.tellManager("RELOADING", u.manager.Reloading)
+	defer u.tellManager("READY", func() error { return u.manager.Ready(0) })
 	if err := u.options.Reload(ctx); err != nil {
 		u.options.Log.Error("the configuration stays as it was", "error", err)
 	}
 }
 
 func (u *Upgrader) warm(ctx context.Context) error {
+	u.load()
+	if u.missing != nil {
+		u.options.Log.Warn("this process begins anew", "error", u.missing)
+	}
 	if u.options.Warm == nil {
 		return nil
 	}
@@ -123,7 +131,11 @@ func (u *Upgrader) ready(ctx context.Context, working *sync.WaitGroup) {
 		u.announce()
 		return
 	}
-	u.enter(Probation, Event{Peer: u.parent.pid})
+	reason := ""
+	if u.missing != nil {
+		reason = u.missing.Error()
+	}
+	u.enter(Probation, Event{Peer: u.parent.pid, Reason: reason})
 	if u.parent.isGone() {
 		u.orphaned()
 		return
@@ -140,6 +152,10 @@ func (u *Upgrader) ready(ctx context.Context, working *sync.WaitGroup) {
 
 // announce tells the outside that this process serves.
 func (u *Upgrader) announce() {
+	u.tellManager("READY", func() error { return u.manager.Ready(os.Getpid()) })
+	if u.parent != nil {
+		u.tellManager("MAINPID", func() error { return u.manager.MainPID(os.Getpid()) })
+	}
 	if u.options.PIDFile == "" {
 		return
 	}
@@ -165,6 +181,42 @@ func writePID(path string) error {
 	return nil
 }
 
+// keepTime does what is to be done from time to time, until ctx ends.
+func (u *Upgrader) keepTime(ctx context.Context) {
+	var watchdog <-chan time.Time
+	switch every, err := systemd.WatchdogInterval(u.origin.env); {
+	case err != nil:
+		u.options.Log.Warn("the watchdog of the service manager is not told", "error", err)
+	case every > 0:
+		tick := time.NewTicker(every / 2)
+		defer tick.Stop()
+		watchdog = tick.C
+	}
+	tickets := time.NewTicker(time.Hour)
+	defer tickets.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-watchdog:
+			// In probation the process before is the one that is watched.
+			if u.is(Running, Spawning, Warming, BothAccept, RolledBack) || u.parent == nil {
+				u.tellManager("WATCHDOG", u.manager.Watchdog)
+			}
+		case now := <-tickets.C:
+			u.mu.Lock()
+			var err error
+			if len(u.tickets.configs) > 0 {
+				err = u.turnTickets(now)
+			}
+			u.mu.Unlock()
+			if err != nil {
+				u.options.Log.Warn("the keys of TLS tickets stay as they are", "error", err)
+			}
+		}
+	}
+}
+
 // drain finishes what has begun, and gives everything back.
 func (u *Upgrader) drain(signals <-chan os.Signal) error {
 	u.Abort("this process ends")
@@ -174,6 +226,9 @@ func (u *Upgrader) drain(signals <-chan os.Signal) error {
 	u.sockets.set(true)
 	if !successor {
 		u.enter(Draining, Event{})
+		if !u.condemnedNow() {
+			u.tellManager("STOPPING", u.manager.Stopping)
+		}
 	}
 	close(u.draining)
 	ctx, cancel := context.WithTimeoutCause(context.Background(), u.options.Drain, fmt.Errorf("it took more than %v", u.options.Drain))
@@ -207,6 +262,7 @@ func (u *Upgrader) drain(signals <-chan os.Signal) error {
 		reason = err.Error()
 	}
 	u.enter(Drained, Event{Reason: reason})
+	err = errors.Join(err, u.closeControl())
 	heir := successor || u.parent != nil && u.condemnedNow()
 	err = errors.Join(err, u.sockets.close(!heir))
 	if !heir && u.options.PIDFile != "" {

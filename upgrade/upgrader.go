@@ -7,13 +7,17 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/goshawk-io/goshawk/upgrade/control"
 	"github.com/goshawk-io/goshawk/upgrade/internal/image"
+	"github.com/goshawk-io/goshawk/upgrade/internal/sealed"
+	"github.com/goshawk-io/goshawk/upgrade/internal/systemd"
 	"github.com/goshawk-io/goshawk/upgrade/internal/wire"
 )
 
@@ -35,6 +39,14 @@ type Upgrader struct {
 	draining, succeeded, condemned chan struct{}
 
 	telling sync.Mutex // events are told in order
+	history history
+	control *control.Server // nil for none
+	manager *systemd.Notifier
+
+	// handedOver is what the process before has handed over to the program, nil for
+	// nothing, and missing why it, or a part, is not used.
+	handedOver *sealed.Reader
+	missing    error
 
 	mu         sync.Mutex
 	state      State
@@ -45,6 +57,7 @@ type Upgrader struct {
 	accepting  bool // it was ready once
 	abort      context.CancelCauseFunc
 	reason     string // why it was condemned
+	tickets    tickets
 }
 
 // New returns what this process needs to be upgraded. It must be called once, before
@@ -58,6 +71,7 @@ func New(o Options) (*Upgrader, error) {
 	if err := u.begin(); err != nil {
 		return nil, fmt.Errorf("upgrade: %w", err)
 	}
+	u.listenToControl()
 	return u, nil
 }
 
@@ -80,8 +94,13 @@ func (u *Upgrader) begin() error {
 		if err := image.NameThreads(program); err != nil {
 			u.options.Log.Debug("the process keeps the name that the kernel gave it", "error", err)
 		}
+	} else if err := u.activated(); err != nil {
+		return err
 	}
 	var err error
+	if u.manager, err = systemd.NewNotifier(os.Environ()); err != nil {
+		return err
+	}
 	if program != "" {
 		if program, err = filepath.Abs(program); err != nil {
 			return err
@@ -89,6 +108,23 @@ func (u *Upgrader) begin() error {
 	}
 	u.origin, err = newOrigin(program)
 	return err
+}
+
+// activated takes the sockets that systemd has passed.
+func (u *Upgrader) activated() error {
+	list, err := systemd.Listeners(os.Environ())
+	if err != nil {
+		return err
+	}
+	for i, n := range list {
+		name := n.Name
+		if slices.ContainsFunc(list[:i], func(o systemd.Named) bool { return o.Name == name }) {
+			// Several sockets of a unit have one name: web, web.1, web.2.
+			name += "." + strconv.Itoa(i)
+		}
+		u.sockets.waiting = append(u.sockets.waiting, handedOver{name: name, fd: n.FD})
+	}
+	return nil
 }
 
 // meet reads what the process before has to say.
@@ -124,6 +160,9 @@ func (u *Upgrader) meet(text string) (*wire.Message, error) {
 	// Without it the process before knows of the end of this one.
 	if err := conn.Send(wire.Message{Kind: wire.Started}); err != nil {
 		u.options.Log.Warn("the process before does not hear", "error", err)
+	}
+	if hello.State > 0 {
+		u.unpack(hello.State)
 	}
 	go u.hearParent()
 	return hello, nil
@@ -195,6 +234,7 @@ func (u *Upgrader) enter(to State, e Event) {
 	}
 	e.Connections = u.sockets.connections()
 	u.options.Log.Info("upgrade", "state", to, "from", e.From, "generation", e.Generation, "peer", e.Peer, "reason", e.Reason, "connections", e.Connections)
+	u.history.add(e)
 	if u.options.Events != nil {
 		u.options.Events(e)
 	}

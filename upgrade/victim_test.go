@@ -34,7 +34,7 @@ type plan struct {
 	Timeout                     time.Duration
 	PIDFile                     string
 	Generations                 int
-	TLS                         bool
+	ControlFolder               string
 }
 
 func TestMain(m *testing.M) {
@@ -115,7 +115,7 @@ func serve(p plan) error {
 		_ = json.NewEncoder(os.Stdout).Encode(e)
 	}
 	o := upgrade.Options{
-		Probation: p.Probation, Heartbeat: p.Heartbeat, Drain: p.Drain, Timeout: p.Timeout, PIDFile: p.PIDFile, Generations: p.Generations,
+		Probation: p.Probation, Heartbeat: p.Heartbeat, Drain: p.Drain, Timeout: p.Timeout, PIDFile: p.PIDFile, ControlFolder: p.ControlFolder, Generations: p.Generations,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		Events: func(e upgrade.Event) {
 			tell(e)
