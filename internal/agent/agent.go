@@ -252,6 +252,9 @@ func (a *Agent) Close() error {
 	return errors.Join(append(errs, a.shared.Close())...)
 }
 
+// NewIDs returns the ids of a new trace and a new span.
+func (a *Agent) NewIDs() (model.TraceID, model.SpanID) { return newIDs() }
+
 // newIDs returns random ids, which W3C trace context asks for. They are not
 // secrets.
 func newIDs() (trace model.TraceID, span model.SpanID) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/goshawk-io/goshawk/internal/agent"
 	v1 "github.com/goshawk-io/goshawk/internal/api/v1"
+	"github.com/goshawk-io/goshawk/internal/change/upgrades"
 	"github.com/goshawk-io/goshawk/internal/model"
 	"github.com/goshawk-io/goshawk/internal/observe/probes"
 	"github.com/goshawk-io/goshawk/internal/observe/target"
@@ -12,8 +13,9 @@ import (
 
 // backend is the host as the API sees it.
 type backend struct {
-	agent *agent.Agent
-	store *kept
+	agent    *agent.Agent
+	store    *kept
+	upgrades *upgrades.Follower
 }
 
 func (b *backend) Ready() bool { return b.agent.Ready() }
@@ -24,7 +26,7 @@ func (b *backend) Probes() []v1.Probe {
 		spec := probes.Find(h.Probe)
 		list = append(list, v1.NewProbe(h, spec.Summary, spec.Schema))
 	}
-	return list
+	return append(list, v1.NewProbe(b.upgrades.Health(), upgrades.Summary, upgrades.Schema()))
 }
 
 func (b *backend) Processes(ctx context.Context) ([]v1.Process, error) {

@@ -33,7 +33,7 @@ func newSite(p *parts, registry *prometheus.Registry, listener net.Listener, who
 		Name: "goshawk_stream_events_dropped_total", Help: "Live events that did not fit the queue of a slow listener.",
 	}, func() float64 { return float64(s.feed.Dropped()) }))
 	options := api.Options{
-		Host: &backend{agent: p.agent, store: p.store}, Events: p.store, Feed: s.feed, Config: p.configuration.wire, Log: log,
+		Host: &backend{agent: p.agent, store: p.store, upgrades: p.upgrades}, Events: p.store, Feed: s.feed, Config: p.configuration.wire, Log: log,
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true}),
 	}
 	p.judging.serve(&options, registry)

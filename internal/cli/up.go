@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/goshawk-io/goshawk/internal/agent"
+	"github.com/goshawk-io/goshawk/internal/change/upgrades"
 	"github.com/goshawk-io/goshawk/internal/export/console"
 	"github.com/goshawk-io/goshawk/internal/export/otlp"
 	"github.com/goshawk-io/goshawk/internal/export/prom"
@@ -156,7 +157,7 @@ func runUp(ctx context.Context, env Env, o upOptions) error {
 	if err != nil {
 		return errors.Join(err, store.close())
 	}
-	err = serveUp(ctx, env, o, &parts{a, store, judging, configuration}, listener, who, log)
+	err = serveUp(ctx, env, o, &parts{a, store, judging, configuration, followUpgrades(a, log)}, listener, who, log)
 	return errors.Join(err, judging.close(), store.close())
 }
 
@@ -166,6 +167,7 @@ type parts struct {
 	store         *kept
 	judging       *judging // nil without objectives
 	configuration *configured
+	upgrades      *upgrades.Follower
 }
 
 // serveUp connects the agent to its sinks and runs everything until ctx is
@@ -181,6 +183,7 @@ func serveUp(ctx context.Context, env Env, o upOptions, p *parts, listener net.L
 		prom.Store((&backend{agent: a, store: store}).Store), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
 	configuration.register(registry)
 	web := newSite(p, registry, listener, who, log)
+	a.Pipeline.AddSource("upgrades", p.upgrades.Run)
 	a.Pipeline.AddDirect(metrics.Consume)
 	if p.judging != nil {
 		a.Pipeline.AddDirect(p.judging.Counting().Consume)
@@ -252,7 +255,21 @@ func schemas() []*model.Schema {
 	for _, spec := range probes.All() {
 		list = append(list, spec.Schema)
 	}
-	return list
+	return append(list, upgrades.Schema())
+}
+
+// followUpgrades returns who listens to the processes that can be upgraded.
+func followUpgrades(a *agent.Agent, log *slog.Logger) *upgrades.Follower {
+	return upgrades.New(upgrades.Options{
+		NewIDs: a.NewIDs, Since: time.Now(), Log: log,
+		Processes: func() []upgrades.Process {
+			var list []upgrades.Process
+			for _, p := range a.Processes.GoProcesses() {
+				list = append(list, upgrades.Process{ID: p.ID, PID: p.ID.PID, Service: p.Service, ContainerID: p.ContainerID, PodUID: p.PodUID})
+			}
+			return list
+		},
+	})
 }
 
 func dropped(a *agent.Agent) map[string]uint64 {
