@@ -58,6 +58,7 @@ func runDemoShop(ctx context.Context, env Env) error {
 	o := shop.Options{Log: env.logger(), Detacher: []string{self, demoCommand, demoDetach}}
 	var customers sync.WaitGroup
 	defer customers.Wait()
+	defer stop() // the customers of a next version are its own
 	o.Ready = func(url string) {
 		customers.Go(func() {
 			if err := shop.Load(ctx, url, o); err != nil {

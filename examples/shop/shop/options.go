@@ -31,6 +31,8 @@ type Options struct {
 	// of the process that outlives its parent, and must end by itself. When it
 	// is empty a shell script takes its place.
 	Detacher []string
+	// Versions says whether the shop can be upgraded while it is open.
+	Versions Versions
 	// Ready is called once, when the shop accepts connections, with its URL
 	// such as "http://127.0.0.1:40123". Run waits for it to return. It may be
 	// nil.

@@ -50,6 +50,9 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	defer restore()
 
+	if o.Versions.On {
+		return s.serveVersions(ctx, s.server(context.WithoutCancel(ctx)), o)
+	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.addr())
 	if err != nil {
 		return fmt.Errorf("serve the shop: listen on %s: %w", o.addr(), err)
@@ -57,15 +60,20 @@ func Run(ctx context.Context, o Options) (err error) {
 	return s.serve(ctx, listener, o.Ready)
 }
 
-// serve answers requests until ctx ends. On return no handler and no command
-// runs, unless the error is errUnfinished.
-func (s *shop) serve(ctx context.Context, listener net.Listener, ready func(url string)) error {
-	server := &http.Server{
+// server returns the server, whose requests have the context ctx.
+func (s *shop) server(ctx context.Context) *http.Server {
+	return &http.Server{
 		Handler:           s.routes(),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: 5 * time.Second,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
+}
+
+// serve answers requests until ctx ends. On return no handler and no command
+// runs, unless the error is errUnfinished.
+func (s *shop) serve(ctx context.Context, listener net.Listener, ready func(url string)) error {
+	server := s.server(ctx)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	// A process must have been a zombie for a while to be noticed.

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/goshawk-io/goshawk/upgrade"
 )
 
 // parents returns, of each process that /proc lists, the parent and the name.
@@ -83,10 +85,18 @@ func askStatus(t *testing.T, url string) status {
 }
 
 func TestRun_showsEverythingAndLeavesNothing(t *testing.T) {
+	for name, versions := range map[string]Versions{
+		"as it is": {}, "able to be upgraded": {On: true, Upgrade: upgrade.Options{ControlFolder: upgrade.NoControl}},
+	} {
+		t.Run(name, func(t *testing.T) { runAll(t, versions) })
+	}
+}
+
+func runAll(t *testing.T, versions Versions) {
 	ctx, cancel := context.WithCancel(t.Context())
 	dir := t.TempDir()
 	ready := make(chan string, 1)
-	o := Options{Dir: dir, Detacher: selfDetacher(t), Ready: func(url string) { ready <- url }}
+	o := Options{Dir: dir, Detacher: selfDetacher(t), Versions: versions, Ready: func(url string) { ready <- url }}
 	var running sync.WaitGroup
 	var runErr, loadErr error
 	running.Go(func() {
