@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/goshawk-io/goshawk/internal/change/upgrades"
 	"github.com/goshawk-io/goshawk/internal/export/prom"
 	"github.com/goshawk-io/goshawk/internal/model"
 	"github.com/goshawk-io/goshawk/internal/observe/probe"
@@ -42,6 +43,8 @@ What each probe observes. Attributes appear in ` + "`watch --json`, the API and 
 	for _, spec := range specs {
 		probeSection(&b, spec)
 	}
+	fmt.Fprintf(&b, "\n## %s\n\n%s.\n\nThis one is no probe of the kernel: the agent listens at the control sockets of these processes.\n", upgrades.Probe, sentence(upgrades.Summary))
+	schemaSection(&b, upgrades.Schema())
 	return b.Bytes()
 }
 
@@ -59,25 +62,29 @@ func probeSection(b *bytes.Buffer, spec *probe.Spec) {
 		}
 		fmt.Fprintf(b, "| %s | %s |\n", target, missing)
 	}
+	schemaSection(b, spec.Schema)
+}
+
+func schemaSection(b *bytes.Buffer, schema *model.Schema) {
 	b.WriteString("\n| attribute | type | |\n|---|---|---|\n")
-	for _, f := range spec.Schema.Fields {
+	for _, f := range schema.Fields {
 		kind := f.Kind.String()
 		if f.Unit != "" {
 			kind += ", " + f.Unit
 		}
 		fmt.Fprintf(b, "| `%s` | %s | %s |\n", f.Key, kind, f.Summary)
 	}
-	if len(spec.Schema.Rules) > 0 {
+	if len(schema.Rules) > 0 {
 		b.WriteString("\n| finding | |\n|---|---|\n")
-		for _, r := range spec.Schema.Rules {
+		for _, r := range schema.Rules {
 			fmt.Fprintf(b, "| `%s` | %s |\n", r.Name, r.Summary)
 		}
 	}
-	if len(spec.Schema.Metrics) == 0 {
+	if len(schema.Metrics) == 0 {
 		return
 	}
 	b.WriteString("\n| metric (OpenTelemetry) | Prometheus | labels | |\n|---|---|---|---|\n")
-	for _, m := range spec.Schema.Metrics {
+	for _, m := range schema.Metrics {
 		fmt.Fprintf(b, "| `%s` | `%s` | %s | %s |\n", m.Name, prom.Name(m), labels(m), m.Summary)
 	}
 }
