@@ -10,7 +10,7 @@
 // being inherited, be a regular file, be executable for this process's effective user
 // (which includes a file system that allows it), be an ELF program for this machine that
 // is whole, with an interpreter that exists, and at last the caller's own check, which is
-// where a signature belongs. All but the last read a few hundred bytes. They find what
+// where a signature belongs. All but the last read a few kilobytes. They find what
 // would otherwise be found by a failed start, or by a new process that is killed by its
 // first missing page.
 //

@@ -83,6 +83,8 @@ func (w *Writer) Write(b []byte) (int, error) {
 // Len returns how many bytes were written.
 func (w *Writer) Len() int64 { return int64(w.written) + int64(len(w.partial)) }
 
+// chunk writes a chunk, of which only the last one may be shorter. A chunk is still in
+// the cache when it is written: longer writes are no faster.
 func (w *Writer) chunk(b []byte) error {
 	w.table = binary.LittleEndian.AppendUint32(w.table, crc32.Checksum(b, castagnoli))
 	if err := w.put(b, headerSize+int64(w.written)); err != nil {

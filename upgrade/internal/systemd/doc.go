@@ -10,7 +10,7 @@
 // Notifications. A [Notifier] sends what a service has to tell to the socket that
 // NOTIFY_SOCKET names; without one it does nothing. A [Receiver] is such a socket, for a
 // process that stands where systemd does for a child. The kernel tells it who has sent a
-// message, which no sender can forge.
+// message; nobody but root can pass for another process.
 //
 // What it refuses: sockets that are announced but not there, numbers that are none, names
 // that would be read as two, a notification socket that is no unix socket, and messages

@@ -20,7 +20,8 @@ const (
 
 // Message is what a process has told.
 type Message struct {
-	// PID and UID are those of the sender, which the kernel vouches for.
+	// PID and UID are those of the sender, which the kernel vouches for. Root can name
+	// another process that lives.
 	PID int
 	UID int
 	// Fields are what it said: "READY" is "1". Of a field that is there twice, the

@@ -111,7 +111,7 @@ func (n *Notifier) Barrier(ctx context.Context) error {
 		return n.wrap(err)
 	}
 	defer r.Close()
-	err = n.send("BARRIER=1", int(w.Fd()))
+	err = n.sendWith(ctx, "BARRIER=1", int(w.Fd()))
 	if err := errors.Join(err, w.Close()); err != nil {
 		return err
 	}
@@ -129,9 +129,13 @@ func (n *Notifier) Barrier(ctx context.Context) error {
 	return n.wrap(err)
 }
 
-// send sends a message, and descriptors with it. A socket of its own for each message
+func (n *Notifier) send(message string) error {
+	return n.sendWith(context.Background(), message)
+}
+
+// sendWith sends a message, and descriptors with it. A socket of its own for each message
 // finds a manager that was started anew meanwhile.
-func (n *Notifier) send(message string, fds ...int) error {
+func (n *Notifier) sendWith(ctx context.Context, message string, fds ...int) error {
 	if !n.Active() {
 		return nil
 	}
@@ -140,17 +144,39 @@ func (n *Notifier) send(message string, fds ...int) error {
 		return n.wrap(err)
 	}
 	defer c.Close()
-	if err := c.SetWriteDeadline(time.Now().Add(patience)); err != nil {
-		return n.wrap(err)
-	}
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, os.ErrDeadlineExceeded)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { _ = c.SetWriteDeadline(time.Unix(1, 0)) })
+	defer stop()
 	var control []byte
 	if len(fds) > 0 {
 		control = unix.UnixRights(fds...)
 	}
-	if _, _, err := c.WriteMsgUnix([]byte(message), control, nil); err != nil {
+	err = sendMessage(c, []byte(message), control)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return n.wrap(fmt.Errorf("it has no room for a message: %w", context.Cause(ctx)))
+	case err != nil:
 		return n.wrap(err)
 	}
 	return nil
+}
+
+// sendMessage sends one with a control message, which package net does not do for a
+// socket of this kind that is connected. It waits until there is room, or the deadline.
+func sendMessage(c *net.UnixConn, message, control []byte) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Write(func(fd uintptr) (done bool) {
+		for failed = unix.EINTR; failed == unix.EINTR; {
+			failed = unix.Sendmsg(int(fd), message, control, nil, unix.MSG_NOSIGNAL)
+		}
+		return failed != unix.EAGAIN
+	})
+	return errors.Join(err, os.NewSyscallError("sendmsg", failed))
 }
 
 func (n *Notifier) wrap(err error) error {

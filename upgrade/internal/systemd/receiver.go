@@ -39,7 +39,7 @@ func NewReceiver(dir string) (*Receiver, error) {
 	}
 	r := &Receiver{
 		path: filepath.Join(dir, "notify"),
-		// One byte more shows what is too long.
+		// Of what is too long the kernel keeps one byte too many, which shows it.
 		text:    make([]byte, maxMessage+1),
 		control: make([]byte, unix.CmsgSpace(unix.SizeofUcred)+unix.CmsgSpace(maxDescriptors*4)),
 	}
@@ -140,7 +140,7 @@ func (r *Receiver) Receive(ctx context.Context) (Message, error) {
 
 // receive reads one message and closes what descriptors it has.
 func (r *Receiver) receive() (Message, error) {
-	n, controls, flags, _, err := r.socket.ReadMsgUnix(r.text, r.control)
+	n, controls, _, _, err := r.socket.ReadMsgUnix(r.text, r.control)
 	if err != nil {
 		return Message{}, err
 	}
@@ -148,8 +148,6 @@ func (r *Receiver) receive() (Message, error) {
 	switch {
 	case err != nil:
 		return Message{}, fmt.Errorf("%w: %w", ErrMessage, err)
-	case flags&unix.MSG_TRUNC != 0:
-		return Message{}, fmt.Errorf("%w: more than %d bytes", ErrMessage, maxMessage)
 	case sender == nil || sender.Pid <= 0:
 		// A process of another pid namespace has no number here.
 		return Message{}, fmt.Errorf("%w: its sender is not known", ErrMessage)
@@ -175,6 +173,9 @@ func readControl(control []byte) (*unix.Ucred, error) {
 		}
 		switch c.Header.Type {
 		case unix.SCM_CREDENTIALS:
+			if len(c.Data) < unix.SizeofUcred {
+				return nil, errors.New("half of a sender")
+			}
 			sender, err = unix.ParseUnixCredentials(&c)
 		case unix.SCM_RIGHTS:
 			err = closeRights(c)

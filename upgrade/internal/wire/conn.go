@@ -12,6 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// resets bounds how often a connection is said to be reset before its end is believed.
+const resets = 3
+
 // Conn is an end of a pair of sockets. It may be used by several goroutines, of which
 // one receives.
 type Conn struct {
@@ -79,6 +82,13 @@ func (c *Conn) Send(m Message) error {
 // gone.
 func (c *Conn) Receive() (*Message, error) {
 	n, err := c.socket.Read(c.buffer)
+	// One that ends without having read all is told of first, before what it has said.
+	for range resets {
+		if !errors.Is(err, unix.ECONNRESET) {
+			break
+		}
+		n, err = c.socket.Read(c.buffer)
+	}
 	switch {
 	case errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET):
 		return nil, io.EOF

@@ -54,6 +54,8 @@ type Socket struct {
 	// has opened it.
 	Network string `json:"network,omitempty"`
 	Address string `json:"address,omitempty"`
+	// Lent is set for one that is not the service's own, and outlives it.
+	Lent bool `json:"lent,omitempty"`
 }
 
 // Message is one message. Which fields are set depends on its kind.
@@ -76,11 +78,16 @@ type Message struct {
 	Previous int `json:"previous,omitempty"`
 	// Reason says why, in a [Failed] and a [Rollback].
 	Reason string `json:"reason,omitempty"`
+	// Final is set in a [Rollback] when nobody is needed any more should the old process
+	// end: it has another heir, or ends because it shall. One that is not final, also after
+	// a final one, makes the new process the heir.
+	Final bool `json:"final,omitempty"`
 }
 
 // encode returns the packet of a message.
 func (m *Message) encode() ([]byte, error) {
-	if limit := MaxPacket / 4; len(m.Reason) > limit {
+	// A byte becomes up to six in JSON.
+	if limit := MaxPacket / 8; len(m.Reason) > limit {
 		short := *m
 		short.Reason = m.Reason[:limit]
 		m = &short
