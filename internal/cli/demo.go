@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/goshawk-io/goshawk/examples/shop/shop"
+	"github.com/goshawk-io/goshawk/upgrade"
 )
 
 // demoCommand is the hidden command that runs the demo service; demoDetach is
@@ -23,6 +24,13 @@ import (
 const (
 	demoCommand = "demo-shop"
 	demoDetach  = "detach"
+)
+
+// The demo upgrades itself after a while, which goes well, and later again, which does
+// not.
+const (
+	demoUpgradeAfter = 30 * time.Second
+	demoProbation    = 5 * time.Second
 )
 
 // newDemoShop returns the command that `up --demo` runs as a process of its
@@ -37,7 +45,15 @@ func newDemoShop(env Env) *cobra.Command {
 			if len(args) > 0 && args[0] == demoDetach {
 				return shop.Detach(os.Stdin, os.Stdout, args[1:]...)
 			}
-			return runDemoShop(cmd.Context(), env)
+			if upgrade.Supervised() {
+				return runDemoShop(cmd.Context(), env)
+			}
+			// Its number stays through all versions, so that who has started it sees its end.
+			exit, err := upgrade.Supervise(cmd.Context(), upgrade.SuperviseOptions{Log: env.logger()})
+			if err == nil && exit != 0 {
+				err = fmt.Errorf("demo: the shop ended with exit code %d", exit)
+			}
+			return err
 		},
 	}
 }
@@ -56,6 +72,7 @@ func runDemoShop(ctx context.Context, env Env) error {
 		return fmt.Errorf("demo: find my own executable: %w", err)
 	}
 	o := shop.Options{Log: env.logger(), Detacher: []string{self, demoCommand, demoDetach}}
+	o.Versions = shop.Versions{On: true, Show: demoUpgradeAfter, Upgrade: upgrade.Options{Probation: demoProbation}}
 	var customers sync.WaitGroup
 	defer customers.Wait()
 	defer stop() // the customers of a next version are its own
