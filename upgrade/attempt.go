@@ -16,7 +16,9 @@ type attempt struct {
 	*Upgrader
 	next    *next
 	outcome Outcome
-	timeout *time.Timer
+	timeout *silence
+	// offered is set once the new process was told that it takes over.
+	offered bool
 }
 
 // errFailed is the reason of the new process itself.
@@ -30,6 +32,10 @@ func (e errFailed) Error() string { return e.reason }
 // now, and [ErrRolledBack] when the new process did not pass, whose reason is in the
 // outcome; other errors are those of starting it. In none of these cases was a
 // connection refused. When ctx ends the upgrade is rolled back.
+//
+// A process that was stopped (SIGSTOP, a frozen container) while it watched a new one
+// does not hold the silence of that time against it: it goes on where it was. Until then
+// the new one serves, and stays in probation.
 func (u *Upgrader) Upgrade(ctx context.Context) (Outcome, error) {
 	select {
 	case u.attempt <- struct{}{}:
@@ -37,18 +43,15 @@ func (u *Upgrader) Upgrade(ctx context.Context) (Outcome, error) {
 	default:
 		return Outcome{}, fmt.Errorf("upgrade: %w: another upgrade goes on", ErrBusy)
 	}
-	if err := u.mayBegin(); err != nil {
-		return Outcome{}, fmt.Errorf("upgrade: %w: %w", ErrBusy, err)
-	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	u.mu.Lock()
-	u.abort = cancel
-	u.mu.Unlock()
+	if err := u.mayBegin(cancel); err != nil {
+		return Outcome{}, fmt.Errorf("upgrade: %w: %w", ErrBusy, err)
+	}
 	a := &attempt{Upgrader: u, outcome: Outcome{Outcome: Running, Generation: u.generation + 1, Began: time.Now()}}
 	err := a.run(ctx)
 	u.mu.Lock()
-	u.last, u.abort = &a.outcome, nil
+	u.last, u.abort = a.result(), nil
 	u.mu.Unlock()
 	if err != nil {
 		return a.outcome, fmt.Errorf("upgrade: %w", err)
@@ -56,16 +59,20 @@ func (u *Upgrader) Upgrade(ctx context.Context) (Outcome, error) {
 	return a.outcome, nil
 }
 
-// mayBegin says why no upgrade can begin now.
-func (u *Upgrader) mayBegin() error {
-	if !u.is(Running) {
-		u.mu.Lock()
-		defer u.mu.Unlock()
+// mayBegin says why no upgrade can begin now. If one can, abort ends it from now on.
+func (u *Upgrader) mayBegin(abort context.CancelCauseFunc) error {
+	if n := u.older(); n+2 > u.options.Generations {
+		return fmt.Errorf("%d other processes still drain, and there may be %d in all", n, u.options.Generations)
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	switch {
+	case u.ending:
+		return errors.New("this process ends")
+	case u.state != Running:
 		return fmt.Errorf("this process is in state %s", u.state)
 	}
-	if n := u.older(); n+2 > u.options.Generations {
-		return fmt.Errorf("%d older processes still drain, and there may be %d in all", n, u.options.Generations)
-	}
+	u.abort = abort
 	return nil
 }
 
@@ -85,10 +92,16 @@ func (a *attempt) passed() time.Duration { return time.Since(a.outcome.Began) }
 // run goes through the states.
 func (a *attempt) run(ctx context.Context) error {
 	a.enter(Spawning, Event{})
-	a.timeout = time.NewTimer(a.options.Timeout)
-	defer a.timeout.Stop()
-	if err := a.spawn(); err != nil {
+	a.timeout = newSilence(a.options.Timeout)
+	defer a.timeout.stop()
+	// One that was rolled back before would else take over beside the new one.
+	a.disinherit()
+	if err := a.spawn(ctx); err != nil {
+		a.inherit()
 		a.outcome.Reason, a.outcome.Ended = err.Error(), a.passed()
+		a.mu.Lock()
+		a.nextPID = 0
+		a.mu.Unlock()
 		a.enter(Running, Event{Reason: err.Error(), Outcome: a.result()})
 		return err
 	}
@@ -106,29 +119,68 @@ func (a *attempt) run(ctx context.Context) error {
 	return nil
 }
 
-// spawn starts the new process.
-func (a *attempt) spawn() error {
-	program, err := image.Open(a.origin.program, image.Options{Verify: a.options.Verify})
+// spawn starts the new process from its file.
+func (a *attempt) spawn(ctx context.Context) error {
+	opened := make(chan *image.Image, 1)
+	err := a.guarded(ctx, "check the program", func() (err error) {
+		var p *image.Image
+		defer func() { opened <- p }()
+		p, err = image.Open(a.origin.program, image.Options{Verify: a.options.Verify})
+		return err
+	})
+	if err != nil {
+		go func() {
+			// It may take its time to find out.
+			if p := <-opened; p != nil {
+				p.Close()
+			}
+		}()
+		return err
+	}
+	program := <-opened
+	defer program.Close()
+	memory, err := a.pack(ctx, true)
 	if err != nil {
 		return err
 	}
-	defer program.Close()
+	// It may be what is left of the service, should the new version not pass.
+	previous, err := image.Running()
+	if err != nil {
+		a.options.Log.Warn("this program cannot be started again", "error", err)
+	} else {
+		defer previous.Close()
+	}
+	if err := a.start(program, memory, previous); err != nil {
+		return err
+	}
+	a.timeout.reset()
+	if err := program.Changed(); err != nil {
+		// It runs what nobody has checked.
+		return errors.Join(err, a.kill())
+	}
+	return nil
+}
+
+// start starts the new process. Memory is what is handed over, which is closed, and
+// previous the program of this process; both may be nil.
+func (a *attempt) start(program *image.Image, memory *os.File, previous *image.Image) error {
 	fds, told := a.sockets.forNext(firstFree)
 	hello := wire.Message{
 		Kind: wire.Hello, PID: os.Getpid(), Program: a.origin.program, Generation: a.outcome.Generation, Ancestors: a.older(),
 	}
 	for _, s := range told {
-		hello.Sockets = append(hello.Sockets, wire.Socket{FD: s.fd, Name: s.name, Network: s.network, Address: s.address})
-	}
-	memory, err := a.pack()
-	if err != nil {
-		return err
+		hello.Sockets = append(hello.Sockets, wire.Socket{FD: s.fd, Name: s.name, Network: s.network, Address: s.address, Lent: s.lent})
 	}
 	if memory != nil {
 		defer memory.Close()
 		hello.State = firstFree + len(fds)
 		fds = append(fds, memory.Fd())
 	}
+	if previous != nil {
+		hello.Previous = firstFree + len(fds)
+		fds = append(fds, previous.File().Fd())
+	}
+	var err error
 	if a.next, err = a.origin.start(started{image: program, hello: hello, sockets: fds}); err != nil {
 		return err
 	}
@@ -136,10 +188,6 @@ func (a *attempt) spawn() error {
 	a.mu.Lock()
 	a.nextPID = a.outcome.PID
 	a.mu.Unlock()
-	if err := program.Changed(); err != nil {
-		// It runs what nobody has checked.
-		return errors.Join(err, a.kill())
-	}
 	return nil
 }
 
@@ -166,8 +214,10 @@ func (a *attempt) await(ctx context.Context, kind wire.Kind, what string) error 
 			return a.death()
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-a.timeout.C:
-			return fmt.Errorf("the new process %d did not %s within %v", a.outcome.PID, what, a.options.Timeout)
+		case <-a.timeout.timer.C:
+			if a.timeout.over(messages) {
+				return fmt.Errorf("the new process %d did not %s within %v", a.outcome.PID, what, a.timeout.after)
+			}
 		case m, ok := <-messages:
 			switch {
 			case !ok:
@@ -182,8 +232,26 @@ func (a *attempt) await(ctx context.Context, kind wire.Kind, what string) error 
 	}
 }
 
+// lastWords is how long the end of what a dead process has said is waited for.
+const lastWords = 100 * time.Millisecond
+
+// death says why the new process ended. What it said itself is worth most.
 func (a *attempt) death() error {
-	return fmt.Errorf("the new process %d ended: %s", a.outcome.PID, a.next.how)
+	end := time.NewTimer(lastWords)
+	defer end.Stop()
+	for {
+		select {
+		case m, ok := <-a.next.messages:
+			if ok && m.Kind == wire.Failed {
+				return errFailed{m.Reason}
+			}
+			if ok {
+				continue
+			}
+		case <-end.C:
+		}
+		return fmt.Errorf("the new process %d ended: %s", a.outcome.PID, a.next.how)
+	}
 }
 
 // probation lets the new process alone accept, and watches it.
@@ -194,33 +262,47 @@ func (a *attempt) probation(ctx context.Context) error {
 	a.enter(Probation, Event{})
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	beat := time.NewTimer(a.options.Heartbeat)
-	defer beat.Stop()
+	beat := newSilence(a.options.Heartbeat)
+	defer beat.stop()
 	end := time.NewTimer(max(a.options.Probation, 0))
 	defer end.Stop()
 	passed := make(chan error, 1)
 	messages := a.next.messages
+	over, well := false, false
 	for {
 		select {
 		case <-a.next.died:
 			return a.death()
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-beat.C:
-			return fmt.Errorf("the new process %d hangs: it has said nothing for %v", a.outcome.PID, a.options.Heartbeat)
+		case <-beat.timer.C:
+			if beat.over(messages) {
+				return fmt.Errorf("the new process %d hangs: it has said nothing for %v", a.outcome.PID, a.options.Heartbeat)
+			}
+			continue
 		case m, ok := <-messages:
 			switch {
 			case !ok:
 				messages = nil
+				continue
 			case m.Kind == wire.Failed:
 				return errFailed{m.Reason}
-			case m.Kind == wire.Beat:
-				beat.Reset(a.options.Heartbeat)
+			case m.Kind != wire.Beat:
+				continue
 			}
+			beat.reset()
+			if well {
+				continue
+			}
+			well = true
 		case <-end.C:
-			go func() { passed <- a.ask(ctx) }()
+			over = true
 		case err := <-passed:
 			return err
+		}
+		// One that has not yet said that it is well has not proved anything.
+		if over && well {
+			go func() { passed <- a.ask(ctx) }()
 		}
 	}
 }
@@ -231,18 +313,21 @@ func (a *attempt) ask(ctx context.Context) error {
 		return nil
 	}
 	since := a.outcome.Began.Add(a.outcome.Ready)
-	if err := a.options.Gate(ctx, Candidate{PID: a.outcome.PID, Generation: a.outcome.Generation, Since: since}); err != nil {
+	candidate := Candidate{PID: a.outcome.PID, Generation: a.outcome.Generation, Since: since}
+	if err := a.guarded(ctx, "gate", func() error { return a.options.Gate(ctx, candidate) }); err != nil {
 		return fmt.Errorf("the gate refuses the new process %d: %w", a.outcome.PID, err)
 	}
 	return nil
 }
 
-// commit gives the service to the new process.
+// commit gives the service to the new process. Whoever of the two lives decides what
+// happens when the answer is late: this one takes back what it has offered.
 func (a *attempt) commit() error {
 	if err := a.next.conn.Send(wire.Message{Kind: wire.Commit}); err != nil {
 		return fmt.Errorf("tell the new process %d that it takes over: %w", a.outcome.PID, err)
 	}
-	a.timeout.Reset(a.options.Heartbeat)
+	a.offered = true
+	a.timeout.restart(a.options.Heartbeat)
 	if err := a.await(context.Background(), wire.Committed, "take over"); err != nil {
 		return err
 	}
@@ -274,32 +359,11 @@ func (a *attempt) rollBack(reason error) {
 	a.mu.Unlock()
 	a.enter(RolledBack, Event{Reason: a.outcome.Reason, Outcome: a.result()})
 	a.dismiss(reason.Error())
+	a.inherit()
 	a.mu.Lock()
 	a.nextPID = 0
 	a.mu.Unlock()
 	a.enter(Running, Event{Peer: a.outcome.PID})
-}
-
-// dismiss has the new process drain, and kills it if it does not end.
-func (a *attempt) dismiss(reason string) {
-	if err := a.next.conn.Send(wire.Message{Kind: wire.Rollback, Reason: reason}); err != nil {
-		a.options.Log.Debug("the new process does not hear that it is rolled back", "pid", a.outcome.PID, "error", err)
-	}
-	next, log, patience := a.next, a.options.Log, a.options.Drain+a.options.Heartbeat
-	go func() {
-		defer next.close()
-		timer := time.NewTimer(patience)
-		defer timer.Stop()
-		select {
-		case <-next.died:
-			return
-		case <-timer.C:
-		}
-		log.Warn("the new process that was rolled back does not end: it is killed", "pid", next.process.Pid)
-		if err := next.process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-			log.Warn("the new process cannot be killed", "pid", next.process.Pid, "error", err)
-		}
-	}()
 }
 
 // kill ends the new process at once.
@@ -310,4 +374,37 @@ func (a *attempt) kill() error {
 	}
 	<-a.next.died
 	return errors.Join(err, a.next.close())
+}
+
+// silence is a timer for how long a new process says nothing.
+type silence struct {
+	timer *time.Timer
+	after time.Duration
+	due   time.Time
+}
+
+func newSilence(after time.Duration) *silence {
+	return &silence{timer: time.NewTimer(after), after: after, due: time.Now().Add(after)}
+}
+
+func (s *silence) stop() { s.timer.Stop() }
+
+// reset begins anew.
+func (s *silence) reset() { s.restart(s.after) }
+
+// restart begins anew with another duration.
+func (s *silence) restart(after time.Duration) {
+	s.after, s.due = after, time.Now().Add(after)
+	s.timer.Reset(after)
+}
+
+// over reports, when the timer has fired, whether it was for a silence. It is not if
+// something was said that was not heard yet, or if this process did not run itself;
+// then the timer begins anew.
+func (s *silence) over(messages chan *wire.Message) bool {
+	if len(messages) == 0 && time.Since(s.due) < s.after/4 {
+		return true
+	}
+	s.reset()
+	return false
 }

@@ -67,7 +67,7 @@ type asked struct{ *Upgrader }
 var _ control.Handler = asked{}
 
 func (a asked) Status() any { return a.Upgrader.Status() }
-func (a asked) Abort() bool { return a.Upgrader.Abort("aborted by the operator") }
+func (a asked) Abort() bool { return a.abortEither("aborted by the operator") }
 
 func (a asked) Upgrade(ctx context.Context) (any, error) {
 	outcome, err := a.Upgrader.Upgrade(ctx)

@@ -2,14 +2,15 @@ package upgrade
 
 import (
 	"bytes"
-	"crypto/rand"
-	"crypto/tls"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -21,7 +22,8 @@ import (
 // nobody can change any more.
 type Handover interface {
 	// Save writes it. It is called before the new process is started, while this one
-	// serves: what changes afterwards is not in it.
+	// serves: what changes afterwards is not in it. When the upgrade is aborted
+	// meanwhile, writing fails. A panic is an error.
 	Save(w io.Writer) error
 	// Load reads it, before this process accepts. It is not called when the process before
 	// had nothing, or something of another [Options.HandoverVersion]. An error makes
@@ -32,86 +34,103 @@ type Handover interface {
 // ErrHandover is the reason of a process that begins without what was handed over.
 var ErrHandover = errors.New("what was handed over cannot be used")
 
-// Ticket keys are changed this often; so many are kept that a session can be
-// resumed for a week, as with crypto/tls itself.
-const (
-	ticketEvery = 24 * time.Hour
-	ticketKeys  = 7
-	maxMeta     = 1 << 20
-)
+// maxMeta bounds what the library itself hands over, in bytes.
+const maxMeta = 1 << 20
 
 // meta is what the library itself hands over.
 type meta struct {
-	TicketKeys   [][32]byte `json:"ticket_keys,omitempty"`
-	TicketsSince time.Time  `json:"tickets_since,omitzero"`
-	HasHandover  bool       `json:"has_handover"`
+	TicketKeys [][32]byte `json:"ticket_keys,omitempty"`
+	// TicketsAge is how old the newest key is: a time would be that of a clock which may be
+	// set.
+	TicketsAge  time.Duration `json:"tickets_age_ns,omitempty"`
+	HasHandover bool          `json:"has_handover"`
 }
 
-// tickets are the keys by which TLS sessions are resumed by whichever process.
-type tickets struct {
-	keys    [][32]byte // the newest first
-	since   time.Time
-	configs []*tls.Config
+// stoppable is a writer that can be taken away from who writes.
+type stoppable struct {
+	mu      sync.Mutex
+	to      io.Writer
+	stopped error
 }
 
-// ShareTickets makes the TLS sessions that one version has begun be resumed by the next
-// ones, and changes the keys once a day. It must be called before the configuration is
-// used, and before [Upgrader.Run].
-func (u *Upgrader) ShareTickets(config *tls.Config) error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.tickets.configs = append(u.tickets.configs, config)
-	return u.turnTickets(time.Now())
-}
-
-// turnTickets makes a new key if the newest is old, and has all configurations use the
-// keys. The lock is held.
-func (u *Upgrader) turnTickets(now time.Time) error {
-	t := &u.tickets
-	if len(t.keys) == 0 || now.Sub(t.since) >= ticketEvery {
-		var key [32]byte
-		if _, err := rand.Read(key[:]); err != nil {
-			return fmt.Errorf("make a ticket key: %w", err)
-		}
-		t.keys = append([][32]byte{key}, t.keys[:min(len(t.keys), ticketKeys-1)]...)
-		t.since = now
+func (s *stoppable) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped != nil {
+		return 0, s.stopped
 	}
-	for _, c := range t.configs {
-		c.SetSessionTicketKeys(t.keys)
-	}
-	return nil
+	return s.to.Write(p)
 }
 
-// pack writes what is handed over and returns its memory, nil if there is nothing.
-func (u *Upgrader) pack() (*os.File, error) {
+// stop makes all writing fail. When it returns nobody writes.
+func (s *stoppable) stop(why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = why
+}
+
+// guarded calls a function of the program's, whose panic is an error: the service goes
+// on without an upgrade. When ctx ends first, the function is left alone.
+func (u *Upgrader) guarded(ctx context.Context, what string, do func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		defer func() {
+			if r := recover(); r != nil {
+				u.options.Log.Error("the program panics in an upgrade", "in", what, "panic", r, "stack", string(debug.Stack()))
+				done <- fmt.Errorf("%s: panic: %v", what, r)
+			}
+		}()
+		done <- do()
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %w", what, context.Cause(ctx))
+	}
+}
+
+// pack writes what is handed over and returns its memory, nil if there is nothing. That
+// of the program goes only with a process that knows how it stands.
+func (u *Upgrader) pack(ctx context.Context, program bool) (*os.File, error) {
 	u.mu.Lock()
-	m := meta{TicketKeys: u.tickets.keys, TicketsSince: u.tickets.since, HasHandover: u.options.Handover != nil}
+	m := meta{TicketKeys: u.tickets.keys, HasHandover: program && u.options.Handover != nil}
+	if len(m.TicketKeys) > 0 {
+		m.TicketsAge = time.Since(u.tickets.since)
+	}
 	u.mu.Unlock()
 	if len(m.TicketKeys) == 0 && !m.HasHandover {
 		return nil, nil
 	}
+	f, err := u.packed(ctx, m)
+	if err != nil {
+		return nil, fmt.Errorf("hand over: %w", err)
+	}
+	return f, nil
+}
+
+func (u *Upgrader) packed(ctx context.Context, m meta) (*os.File, error) {
 	text, err := json.Marshal(m)
 	if err != nil {
 		return nil, err
 	}
 	w, err := sealed.Create("upgrade", u.options.HandoverVersion)
 	if err != nil {
-		return nil, fmt.Errorf("hand over: %w", err)
+		return nil, err
 	}
 	defer w.Close()
 	if _, err := w.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(text))), text...)); err != nil {
-		return nil, fmt.Errorf("hand over: %w", err)
+		return nil, err
 	}
 	if m.HasHandover {
-		if err := u.options.Handover.Save(w); err != nil {
-			return nil, fmt.Errorf("hand over: %w", err)
+		to := &stoppable{to: w}
+		err := u.guarded(ctx, "save", func() error { return u.options.Handover.Save(to) })
+		to.stop(errors.New("it is too late to hand over"))
+		if err != nil {
+			return nil, err
 		}
 	}
-	f, err := w.Seal()
-	if err != nil {
-		return nil, fmt.Errorf("hand over: %w", err)
-	}
-	return f, nil
+	return w.Seal()
 }
 
 // unpack reads what the process before has handed over. What cannot be read is as if it
@@ -123,13 +142,15 @@ func (u *Upgrader) unpack(fd int) {
 	err = errors.Join(err, f.Close())
 	var m meta
 	if err == nil {
-		m, err = readMeta(r)
+		if m, err = readMeta(r); err != nil {
+			err = errors.Join(err, r.Close())
+		}
 	}
 	if err != nil {
 		u.missing = fmt.Errorf("%w: %w", ErrHandover, err)
 		return
 	}
-	u.tickets.keys, u.tickets.since = m.TicketKeys, m.TicketsSince
+	u.tickets.keys, u.tickets.since = m.TicketKeys, time.Now().Add(-max(m.TicketsAge, 0))
 	if m.HasHandover {
 		u.handedOver = r
 	} else {

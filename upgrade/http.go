@@ -26,6 +26,10 @@ type Server interface {
 // uses it more often learns from an answer that it ends.
 const HTTPIdle = time.Second
 
+// maxFurther bounds the answers of a connection that do not say that it ends because a
+// further request has come already.
+const maxFurther = 128
+
 // httpServer is a [Server] of net/http.
 type httpServer struct {
 	server    *http.Server
@@ -42,11 +46,22 @@ type httpServer struct {
 type httpConn struct {
 	// http2 is set for one that says itself when it ends.
 	http2 atomic.Bool
+	// handled is set when a request was, since it was said to be active.
+	handled atomic.Bool
+	// further counts answers that did not say that the connection ends.
+	further atomic.Int32
 	// patience is nil for connections of listeners that are not of this package.
 	patience interface {
+		begin()
 		rest()
 		end(after time.Duration) bool
+		further() bool
 	}
+
+	// The server's lock is held. They are for those without patience.
+	idle   bool
+	since  time.Time
+	closed bool
 }
 
 type httpConnKey struct{}
@@ -56,10 +71,17 @@ type httpConnKey struct{}
 // Handler, ConnState and ConnContext are wrapped, must not be used otherwise.
 //
 // Its drain closes the listeners, and waits until nobody accepts. Then each answer says
-// that its connection ends ("Connection: close" in HTTP/1, GOAWAY in HTTP/2), and a
-// connection on which no request comes for [HTTPIdle] is closed, unless a byte has
-// arrived. When but those of HTTP/2 are left, [http.Server.Shutdown] tells these to end.
-// Connections that a handler has taken over are left alone: see [Upgrader.Draining].
+// that its connection ends ("Connection: close" in HTTP/1, GOAWAY in HTTP/2), but for
+// one behind which a further request without a body has come already, and one that may
+// change the protocol. A connection on which no request comes for [HTTPIdle] is closed,
+// unless a byte of one has arrived; whether it has cannot be told of the first request
+// of a TLS connection. When but those of HTTP/2 are left, [http.Server.Shutdown] tells
+// these to end. Connections that a handler has taken over are left alone: see
+// [Upgrader.Draining].
+//
+// Connections of other listeners have to be of type [*tls.Conn] above one of this
+// package's for that; else one that is idle for [HTTPIdle] is closed without a look at
+// what has arrived.
 func HTTP(s *http.Server, listeners ...net.Listener) Server {
 	h := &httpServer{server: s, listeners: listeners, conns: make(map[net.Conn]*httpConn)}
 	handler := s.Handler
@@ -67,10 +89,11 @@ func HTTP(s *http.Server, listeners ...net.Listener) Server {
 		handler = http.DefaultServeMux
 	}
 	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c, ok := r.Context().Value(httpConnKey{}).(*httpConn); ok && r.ProtoMajor == 2 {
-			c.http2.Store(true)
+		c, _ := r.Context().Value(httpConnKey{}).(*httpConn)
+		if c != nil {
+			h.begin(c, r)
 		}
-		if h.draining.Load() {
+		if h.draining.Load() && mayEnd(c, r) {
 			w.Header().Set("Connection", "close")
 		}
 		handler.ServeHTTP(w, r)
@@ -92,26 +115,66 @@ func HTTP(s *http.Server, listeners ...net.Listener) Server {
 	return h
 }
 
+// mayEnd reports whether the connection of a request, nil if it is not known, may end
+// with the answer.
+func mayEnd(c *httpConn, r *http.Request) bool {
+	if r.ProtoMajor != 1 {
+		return true
+	}
+	if r.Header.Get("Upgrade") != "" {
+		// The header that would say so says that the protocol changes.
+		return false
+	}
+	if c == nil || c.patience == nil || r.Body != http.NoBody || c.further.Load() >= maxFurther || !c.patience.further() {
+		return true
+	}
+	c.further.Add(1)
+	return false
+}
+
 // conn returns what is known of a connection.
 func (h *httpServer) conn(c net.Conn) *httpConn {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	known := h.conns[c]
 	if known == nil {
-		known = new(httpConn)
+		known = &httpConn{idle: true, since: time.Now()}
 		inner := c
-		if t, ok := c.(*tls.Conn); ok {
+		t, encrypted := c.(*tls.Conn)
+		if encrypted {
 			inner = t.NetConn()
 		}
+		var p *patience
 		switch inner := inner.(type) {
 		case *tcpConn:
-			known.patience = inner
+			p = &inner.patience
 		case *unixConn:
-			known.patience = inner
+			p = &inner.patience
+		}
+		if p != nil {
+			known.patience = p
+			if encrypted {
+				p.encrypted()
+			}
 		}
 		h.conns[c] = known
 	}
 	return known
+}
+
+// begin says that a request is handled.
+func (h *httpServer) begin(c *httpConn, r *http.Request) {
+	c.handled.Store(true)
+	switch {
+	case r.ProtoMajor == 2:
+		c.http2.Store(true)
+	case c.patience != nil:
+		c.patience.begin()
+	default:
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		c.idle = false
+	}
 }
 
 func (h *httpServer) track(c net.Conn, now http.ConnState) {
@@ -123,10 +186,21 @@ func (h *httpServer) track(c net.Conn, now http.ConnState) {
 		return
 	}
 	known := h.conn(c)
-	if t, ok := c.(*tls.Conn); ok && now != http.StateNew && t.ConnectionState().NegotiatedProtocol == "h2" {
+	switch t, encrypted := c.(*tls.Conn); {
+	case now == http.StateNew:
+	case encrypted && t.ConnectionState().NegotiatedProtocol == "h2":
+		known.http2.Store(true)
+	case now == http.StateActive:
+		known.handled.Store(false)
+	case !encrypted && !known.handled.Load() && h.server.Protocols != nil && h.server.Protocols.UnencryptedHTTP2():
+		// One of HTTP/1 does not become idle without a request.
 		known.http2.Store(true)
 	}
-	if now == http.StateIdle && known.patience != nil {
+	if known.patience == nil {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		known.idle, known.since = now != http.StateActive, time.Now()
+	} else if now == http.StateIdle {
 		known.patience.rest()
 	}
 }
@@ -180,8 +254,17 @@ func (h *httpServer) Drain(ctx context.Context) error {
 		// Whether it was closed before is nothing to a drain.
 		_ = l.Close()
 	}
-	// From here on no connection is added.
-	h.serving.Wait()
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		h.serving.Wait()
+	}()
+	select {
+	case <-ctx.Done():
+		return h.cut(ctx)
+	case <-served:
+		// From here on no connection is added.
+	}
 	tick := time.NewTicker(drainEvery)
 	defer tick.Stop()
 	for h.end() > 0 {
@@ -203,13 +286,18 @@ func (h *httpServer) end() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	n := 0
-	for _, c := range h.conns {
+	for conn, c := range h.conns {
 		if c.http2.Load() {
 			continue
 		}
 		n++
-		if c.patience != nil {
+		switch {
+		case c.patience != nil:
 			c.patience.end(HTTPIdle)
+		case c.idle && !c.closed && time.Since(c.since) >= HTTPIdle:
+			c.closed = true
+			// It may have to say good-bye, and wait for that.
+			go conn.Close()
 		}
 	}
 	return n
@@ -225,89 +313,4 @@ func (h *httpServer) cut(ctx context.Context) error {
 		return err
 	}
 	return errors.Join(fmt.Errorf("%d connections of HTTP were cut: %w", n, context.Cause(ctx)), err)
-}
-
-// connServer is a [Server] of connections of any protocol.
-type connServer struct {
-	listener net.Listener
-	handle   func(context.Context, net.Conn)
-
-	drain   context.CancelFunc
-	ctx     context.Context
-	serving sync.WaitGroup // the accepting and the connections
-	mu      sync.Mutex
-	drained bool
-	conns   map[net.Conn]struct{}
-}
-
-// Conns makes a [Server] that calls handle for each connection, in a goroutine of its
-// own, and closes the connection afterwards. The context of handle ends when the server
-// drains: handle should then come to its end. What is open at the end of the drain is
-// closed.
-func Conns(l net.Listener, handle func(context.Context, net.Conn)) Server {
-	s := &connServer{listener: l, handle: handle, conns: make(map[net.Conn]struct{})}
-	s.ctx, s.drain = context.WithCancel(context.Background())
-	return s
-}
-
-// Serve implements [Server].
-func (s *connServer) Serve() error {
-	s.mu.Lock()
-	if s.drained {
-		s.mu.Unlock()
-		return nil
-	}
-	s.serving.Add(1)
-	s.mu.Unlock()
-	defer s.serving.Done()
-	for {
-		c, err := s.listener.Accept()
-		switch {
-		case err == nil:
-		case s.ctx.Err() != nil && errors.Is(err, net.ErrClosed):
-			return nil
-		default:
-			return fmt.Errorf("accept on %s: %w", s.listener.Addr(), err)
-		}
-		s.mu.Lock()
-		s.conns[c] = struct{}{}
-		s.mu.Unlock()
-		s.serving.Go(func() {
-			defer s.end(c)
-			s.handle(s.ctx, c)
-		})
-	}
-}
-
-func (s *connServer) end(c net.Conn) {
-	_ = c.Close()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.conns, c)
-}
-
-// Drain implements [Server].
-func (s *connServer) Drain(ctx context.Context) error {
-	s.mu.Lock()
-	s.drained = true
-	s.mu.Unlock()
-	s.drain()
-	_ = s.listener.Close()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		s.serving.Wait()
-	}()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-	}
-	s.mu.Lock()
-	n := len(s.conns)
-	for c := range s.conns {
-		_ = c.Close()
-	}
-	s.mu.Unlock()
-	return fmt.Errorf("%d connections were cut: %w", n, context.Cause(ctx))
 }

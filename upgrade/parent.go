@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
+	"github.com/goshawk-io/goshawk/upgrade/internal/image"
 	"github.com/goshawk-io/goshawk/upgrade/internal/wire"
 )
 
@@ -14,9 +16,13 @@ import (
 type parent struct {
 	conn *wire.Conn
 	pid  int
-	// ancestors is how many processes older than it still drain; the upgrader's lock
-	// is held.
+	// previous is its program, nil if it is not known or not needed any more. The upgrader's
+	// lock is held.
+	previous *os.File
+	// ancestors is how many processes older than it still drain, and final whether this
+	// one is not needed even if the parent ends; the upgrader's lock is held.
 	ancestors int
+	final     bool
 	gone      chan struct{} // closed when it has ended
 }
 
@@ -33,6 +39,7 @@ func (p *parent) isGone() bool {
 func (u *Upgrader) hearParent() {
 	defer func() {
 		close(u.parent.gone)
+		_ = u.parent.conn.Close()
 		u.orphaned()
 	}()
 	for {
@@ -45,12 +52,9 @@ func (u *Upgrader) hearParent() {
 		}
 		switch m.Kind {
 		case wire.Commit:
-			u.takeOver("")
-			if err := u.parent.conn.Send(wire.Message{Kind: wire.Committed}); err != nil {
-				u.options.Log.Warn("the process before does not hear that this one has taken over", "error", err)
-			}
+			u.offered()
 		case wire.Rollback:
-			u.condemn(m.Reason)
+			u.condemn(m.Reason, m.Final)
 		case wire.Ancestors:
 			u.mu.Lock()
 			u.parent.ancestors = m.Ancestors
@@ -60,23 +64,52 @@ func (u *Upgrader) hearParent() {
 	}
 }
 
-// takeOver ends the probation of this process for good.
-func (u *Upgrader) takeOver(reason string) {
-	if !u.is(Probation) {
-		return
+// offered takes the service over, if this process does not end.
+func (u *Upgrader) offered() {
+	answer := wire.Message{Kind: wire.Failed, Reason: "it ends"}
+	took := u.takeOver("")
+	if took {
+		answer = wire.Message{Kind: wire.Committed}
 	}
-	u.enter(Running, Event{Peer: u.parent.pid, Reason: reason})
-	u.announce()
+	if err := u.parent.conn.Send(answer); err != nil {
+		u.options.Log.Warn("the process before does not hear whether this one has taken over", "error", err)
+	}
+	// The process before waits for the answer, not for what others have to say.
+	if took {
+		u.announce()
+	}
+}
+
+// takeOver ends the probation of this process for good, and reports whether it does.
+func (u *Upgrader) takeOver(reason string) bool {
+	return u.enter(Running, Event{Peer: u.parent.pid, Reason: reason}, Probation)
 }
 
 // orphaned is what this process does when the one before has ended: it is the only one
-// that is left, however far it has come.
+// that is left, however far it has come. One that was rolled back is not: see outlive.
 func (u *Upgrader) orphaned() {
-	u.takeOver("the process before is gone")
+	if !u.condemnedNow() {
+		if previous := u.takePrevious(); previous != nil {
+			_ = previous.Close()
+		}
+		if u.takeOver("the process before is gone") {
+			u.announce()
+		}
+	}
 	u.tellOlder()
 }
 
-// tellOlder tells the process that has taken over how many older ones there are.
+// takePrevious returns the program of the process before, which is the caller's then, nil
+// if there is none.
+func (u *Upgrader) takePrevious() *os.File {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	previous := u.parent.previous
+	u.parent.previous = nil
+	return previous
+}
+
+// tellOlder tells the process that has taken over how many others there are.
 func (u *Upgrader) tellOlder() {
 	u.mu.Lock()
 	successor := u.successor
@@ -89,10 +122,12 @@ func (u *Upgrader) tellOlder() {
 	}
 }
 
-// condemn makes this process end, as the one before serves again.
-func (u *Upgrader) condemn(reason string) {
+// condemn makes this process end, as the one before serves again. Final is whether it is
+// not needed even if that ends, too.
+func (u *Upgrader) condemn(reason string, final bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.parent.final = final
 	select {
 	case <-u.condemned:
 	default:
@@ -101,38 +136,138 @@ func (u *Upgrader) condemn(reason string) {
 	}
 }
 
-// older returns how many processes before this one still drain.
+// older returns how many other processes of the service drain: those before this one,
+// and those that were rolled back.
 func (u *Upgrader) older() int {
+	n := len(u.rolledBack())
 	if u.parent == nil || u.parent.isGone() {
-		return 0
+		return n
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return 1 + u.parent.ancestors
+	return n + 1 + u.parent.ancestors
 }
 
-// prove tells the process before that this one is well, until the probation ends.
+// owns reports whether the service is this process's, so that with it the service ends.
+func (u *Upgrader) owns() bool {
+	if u.parent == nil {
+		return true
+	}
+	if u.condemnedNow() {
+		return false
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.tookOver || u.parent.isGone()
+}
+
+// outlive sees to a successor if the process before, which has rolled this one back and
+// serves again, ends without another word while this one drains: then nobody is left who
+// accepts. It returns when that is not so until done is closed, or when there is a
+// successor, or ctx ends.
+func (u *Upgrader) outlive(ctx context.Context, done <-chan struct{}) {
+	select {
+	case <-done:
+		return
+	case <-ctx.Done():
+		return
+	case <-u.parent.gone:
+	}
+	u.mu.Lock()
+	final := u.parent.final
+	u.mu.Unlock()
+	if final {
+		return
+	}
+	if err := u.revive(ctx); err != nil {
+		u.options.Log.Error("the process before is gone, and so is the service", "error", err)
+	}
+}
+
+// revive starts the program of the process before again. It has the sockets that are
+// still open here, and begins without what was handed over to this process: that is the
+// version that was not wanted.
+func (u *Upgrader) revive(ctx context.Context) error {
+	f := u.takePrevious()
+	if f == nil {
+		return errors.New("its program is not known")
+	}
+	program, err := image.New(f, "the program of the process before", image.Options{})
+	if err != nil {
+		return err
+	}
+	defer program.Close()
+	memory, err := u.pack(ctx, false)
+	if err != nil {
+		u.options.Log.Warn("the program of the process before begins anew", "error", err)
+	}
+	a := &attempt{Upgrader: u, timeout: newSilence(u.options.Timeout)}
+	a.outcome = Outcome{Generation: u.generation + 1, Began: time.Now(), Reason: fmt.Sprintf("the process %d before is gone: its program is started again", u.parent.pid)}
+	defer a.timeout.stop()
+	u.options.Log.Warn(a.outcome.Reason)
+	if err := a.start(program, memory, nil); err != nil {
+		return err
+	}
+	for _, step := range []struct {
+		reached wire.Kind
+		what    string
+		at      *time.Duration
+	}{{wire.Started, "run its first code", &a.outcome.Started}, {wire.Ready, "accept", &a.outcome.Ready}} {
+		if err := a.await(ctx, step.reached, step.what); ctx.Err() != nil {
+			// It takes over when this process is gone.
+			return fmt.Errorf("the new process %d is left to itself: %w", a.outcome.PID, err)
+		} else if err != nil {
+			return errors.Join(err, a.kill())
+		}
+		*step.at = a.passed()
+	}
+	return a.commit()
+}
+
+// prove tells the process before that this one is well, once that is known, until the
+// probation ends.
 func (u *Upgrader) prove(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	tick := time.NewTicker(max(u.options.Heartbeat/4, time.Millisecond))
 	defer tick.Stop()
+	// One that is asked how it is may take its time, and is heard of meanwhile.
+	checked := make(chan error, 1)
+	asking, well := true, false
+	go func() { checked <- u.check(ctx) }()
 	for u.is(Probation) && !u.parent.isGone() {
-		m := wire.Message{Kind: wire.Beat}
-		if err := u.check(ctx); err != nil {
-			if ctx.Err() != nil {
-				return
-			}
-			m = wire.Message{Kind: wire.Failed, Reason: "it says that it is not well: " + err.Error()}
-		}
-		if err := u.parent.conn.Send(m); err != nil {
-			// It is gone, or it will ask for the next one in vain and roll back.
-			u.options.Log.Debug("the process before does not hear", "error", err)
-		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-u.parent.gone:
+			return
+		case err := <-checked:
+			asking = false
+			switch {
+			case ctx.Err() != nil:
+				return
+			case err != nil:
+				u.tellParent(wire.Message{Kind: wire.Failed, Reason: "it says that it is not well: " + err.Error()})
+			case !well:
+				well = true
+				u.tellParent(wire.Message{Kind: wire.Beat})
+			}
 		case <-tick.C:
+			if well {
+				u.tellParent(wire.Message{Kind: wire.Beat})
+			}
+			if !asking {
+				asking = true
+				go func() { checked <- u.check(ctx) }()
+			}
 		}
+	}
+}
+
+// tellParent tells the process before something that it will miss, if it lives.
+func (u *Upgrader) tellParent(m wire.Message) {
+	if err := u.parent.conn.Send(m); err != nil {
+		u.options.Log.Debug("the process before does not hear", "message", m.Kind, "error", err)
 	}
 }
 

@@ -3,6 +3,7 @@ package upgrade_test
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"encoding/json"
 	"io"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,6 +32,7 @@ type rig struct {
 	first      *exec.Cmd
 	address    string
 	misfortune string
+	plan       plan
 	log        *lockedBuffer
 
 	mu     sync.Mutex
@@ -59,6 +62,35 @@ func (b *lockedBuffer) String() string {
 // versions have ended.
 func newRig(t *testing.T, p plan) *rig {
 	t.Helper()
+	return startRig(t, p, exec.Command(os.Args[0]))
+}
+
+// programOf returns a program of its own that is the same as the test's.
+func programOf(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "server")
+	copyProgram(t, path)
+	return path
+}
+
+// copyProgram puts another file with the test's program at a path, as an installation does.
+func copyProgram(t *testing.T, path string) {
+	t.Helper()
+	content, err := os.ReadFile(os.Args[0])
+	if err == nil {
+		err = os.WriteFile(path+".new", content, 0o755)
+	}
+	if err == nil {
+		err = os.Rename(path+".new", path)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// startRig is newRig with a command of its own, to whose environment is added.
+func startRig(t *testing.T, p plan, first *exec.Cmd) *rig {
+	t.Helper()
 	if p.Network == "" {
 		p.Network, p.Address = "tcp", "127.0.0.1:0"
 	}
@@ -69,9 +101,11 @@ func newRig(t *testing.T, p plan) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, misfortune: filepath.Join(t.TempDir(), "misfortune"), log: new(lockedBuffer), news: make(chan struct{}), ended: make(chan struct{})}
-	r.first = exec.Command(os.Args[0])
-	r.first.Env = append(os.Environ(), planVariable+"="+string(text), misfortuneVariable+"="+r.misfortune, "GORACE=atexit_sleep_ms=0")
+	r := &rig{t: t, misfortune: filepath.Join(t.TempDir(), "misfortune"), plan: p, first: first, log: new(lockedBuffer), news: make(chan struct{}), ended: make(chan struct{})}
+	if first.Env == nil {
+		first.Env = os.Environ()
+	}
+	r.first.Env = append(first.Env, planVariable+"="+string(text), misfortuneVariable+"="+r.misfortune, "GORACE=atexit_sleep_ms=0")
 	r.first.Stderr = r.log
 	out, in, err := os.Pipe()
 	if err != nil {
@@ -93,6 +127,52 @@ func newRig(t *testing.T, p plan) *rig {
 	}
 	r.await("it runs", func(e upgrade.Event) bool { return e.State == upgrade.Running })
 	return r
+}
+
+// upgraded has the n-th upgrade happen, 0 the first, which must commit, and returns its
+// outcome once the new version runs.
+func (r *rig) upgraded(n int) upgrade.Outcome {
+	r.t.Helper()
+	r.signal(unix.SIGUSR2)
+	o := r.outcome(n)
+	if o.Outcome != upgrade.Committed {
+		r.t.Fatalf("upgrade %d: %+v", n, o)
+	}
+	r.await("the new version runs", func(e upgrade.Event) bool { return e.PID == o.PID && e.State == upgrade.Running })
+	return o
+}
+
+// all returns the events of before.
+func (r *rig) all() []upgrade.Event {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.events)
+}
+
+// ask returns the answer of a new connection to a path.
+func (r *rig) ask(path string) string {
+	r.t.Helper()
+	answer, err := r.client().Get(r.url(path))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		r.t.Fatalf("%s: %s %q %v", path, answer.Status, text, err)
+	}
+	return string(text)
+}
+
+func (r *rig) url(path string) string {
+	scheme, host := "http", r.address
+	if r.plan.TLS {
+		scheme = "https"
+	}
+	if strings.HasPrefix(host, "/") {
+		host = "unix"
+	}
+	return scheme + "://" + host + path
 }
 
 // read takes in what the versions say.
@@ -282,7 +362,7 @@ func isVictim(pid int) bool {
 
 // client is without keep-alive, so that each request is a new connection.
 func (r *rig) client() *http.Client {
-	transport := &http.Transport{DisableKeepAlives: true}
+	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	if strings.HasPrefix(r.address, "/") {
 		transport.DialContext = dialUnix(r.address)
 	}
@@ -291,11 +371,7 @@ func (r *rig) client() *http.Client {
 
 // get returns which process answers.
 func (r *rig) get(c *http.Client, path string) (int, error) {
-	host := r.address
-	if strings.HasPrefix(host, "/") {
-		host = "unix"
-	}
-	answer, err := c.Get("http://" + host + path)
+	answer, err := c.Get(r.url(path))
 	if err != nil {
 		return 0, err
 	}

@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -43,10 +44,18 @@ func (u *Upgrader) Run(ctx context.Context) error {
 	working.Go(func() { prepared <- u.warm(ctx) })
 	working.Go(func() { u.keepTime(ctx) })
 	why := u.serve(ctx, signals, prepared, failed, &working)
-	return errors.Join(why, u.drain(signals))
+	said := why
+	if errors.Is(why, errSignal) {
+		why = nil
+	}
+	return errors.Join(why, u.drain(said, signals))
 }
 
-// serve waits until there is a reason to drain, and returns it if it is an error.
+// errSignal is the reason to drain of a process that was told to.
+var errSignal = errors.New("it was told to end by a signal")
+
+// serve waits until there is a reason to drain, and returns it if it is an error, or
+// errSignal.
 func (u *Upgrader) serve(ctx context.Context, signals <-chan os.Signal, prepared, failed <-chan error, working *sync.WaitGroup) error {
 	for {
 		select {
@@ -77,36 +86,43 @@ func (u *Upgrader) serve(ctx context.Context, signals <-chan os.Signal, prepared
 					}
 				})
 			case unix.SIGUSR1:
-				u.abortBySignal()
+				if !u.abortEither("aborted by SIGUSR1") {
+					u.options.Log.Info("no upgrade goes on that could be aborted")
+				}
 			case unix.SIGHUP:
 				working.Go(func() { u.reload(ctx) })
 			default:
-				return nil
+				return errSignal
 			}
 		}
 	}
 }
 
-// abortBySignal rolls back the upgrade that goes on, whichever side of it this process is.
-func (u *Upgrader) abortBySignal() {
-	const reason = "aborted by SIGUSR1"
+// abortEither rolls back the upgrade that goes on, whichever side of it this process is.
+// It reports whether there is one.
+func (u *Upgrader) abortEither(reason string) bool {
 	switch {
 	case u.Abort(reason):
-	case u.parent != nil && u.is(Probation, Warming):
+	case u.parent != nil && !u.parent.isGone() && u.is(Probation, Warming):
 		if err := u.parent.conn.Send(wire.Message{Kind: wire.Failed, Reason: reason}); err != nil {
 			u.options.Log.Warn("the process before does not hear that the upgrade is aborted", "error", err)
+			return false
 		}
 	default:
-		u.options.Log.Info("no upgrade goes on that could be aborted")
+		return false
 	}
+	return true
 }
 
 func (u *Upgrader) reload(ctx context.Context) {
 	if u.options.Reload == nil {
 		return
 	}
-	u.tellManager("RELOADING", u.manager.Reloading)
-	defer u.tellManager("READY", func() error { return u.manager.Ready(0) })
+	// The service is not that of a process in probation.
+	if u.owns() {
+		u.tellManager("RELOADING", u.manager.Reloading)
+		defer u.tellManager("READY", func() error { return u.manager.Ready(0) })
+	}
 	if err := u.options.Reload(ctx); err != nil {
 		u.options.Log.Error("the configuration stays as it was", "error", err)
 	}
@@ -199,14 +215,14 @@ func (u *Upgrader) keepTime(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-watchdog:
-			// In probation the process before is the one that is watched.
-			if u.is(Running, Spawning, Warming, BothAccept, RolledBack) || u.parent == nil {
+			// The process that is watched is the one that has taken over, or will not.
+			if u.owns() && !u.is(Committed) {
 				u.tellManager("WATCHDOG", u.manager.Watchdog)
 			}
 		case now := <-tickets.C:
 			u.mu.Lock()
 			var err error
-			if len(u.tickets.configs) > 0 {
+			if u.tickets.ring != nil {
 				err = u.turnTickets(now)
 			}
 			u.mu.Unlock()
@@ -217,58 +233,119 @@ func (u *Upgrader) keepTime(ctx context.Context) {
 	}
 }
 
-// drain finishes what has begun, and gives everything back.
-func (u *Upgrader) drain(signals <-chan os.Signal) error {
-	u.Abort("this process ends")
-	// An upgrade that goes on is rolled back first, so that its process ends.
-	u.attempt <- struct{}{}
-	successor := u.is(Committed)
-	u.sockets.set(true)
-	if !successor {
-		u.enter(Draining, Event{})
-		if !u.condemnedNow() {
-			u.tellManager("STOPPING", u.manager.Stopping)
-		}
-	}
-	close(u.draining)
+// drain finishes what has begun, and gives everything back. Why is the reason, nil if it is
+// no error.
+func (u *Upgrader) drain(why error, signals <-chan os.Signal) error {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), u.options.Drain, fmt.Errorf("it took more than %v", u.options.Drain))
 	defer cancel()
 	hard, cancelHard := context.WithCancelCause(ctx)
 	defer cancelHard(nil)
 	done := make(chan struct{})
 	defer close(done)
-	go func() {
-		for {
-			select {
-			case <-done:
-				return
-			case s := <-signals:
-				if s == unix.SIGTERM || s == unix.SIGINT {
-					cancelHard(fmt.Errorf("the signal %v came", s))
-				}
-			}
-		}
-	}()
-	var draining sync.WaitGroup
-	errs := make([]error, len(u.servers))
-	for i, s := range u.servers {
-		draining.Go(func() { errs[i] = s.Drain(hard) })
+	go hearEnd(signals, done, errors.Is(why, errSignal), cancelHard)
+	u.endAttempt(hard, why)
+	condemned, last := u.condemnedNow(), !u.is(Committed) && u.owns()
+	if !last {
+		u.sockets.set(true)
 	}
-	draining.Wait()
-	err := errors.Join(errs...)
-	u.rest(hard)
+	if !u.is(Committed) {
+		u.enter(Draining, Event{})
+	}
+	if last {
+		u.tellManager("STOPPING", u.manager.Stopping)
+	}
+	close(u.draining)
+	var errs []error
+	if !condemned {
+		// Who connects from now on would wait for nobody.
+		errs = append(errs, u.sockets.giveBack(last))
+	}
+	errs = append(errs, u.finish(hard, condemned))
 	reason := ""
-	if err != nil {
+	if err := errors.Join(errs...); err != nil {
 		reason = err.Error()
 	}
 	u.enter(Drained, Event{Reason: reason})
-	err = errors.Join(err, u.closeControl())
-	heir := successor || u.parent != nil && u.condemnedNow()
-	err = errors.Join(err, u.sockets.close(!heir))
-	if !heir && u.options.PIDFile != "" {
-		if gone := os.Remove(u.options.PIDFile); gone != nil && !errors.Is(gone, os.ErrNotExist) {
-			err = errors.Join(err, gone)
+	errs = append(errs, u.closeControl(), u.sockets.giveBack(false), u.sockets.close(), u.origin.directory.Close())
+	if last && u.options.PIDFile != "" {
+		errs = append(errs, removePID(u.options.PIDFile))
+	}
+	return errors.Join(errs...)
+}
+
+// hearEnd cuts what drains at a signal to end: the second one, of which the first may
+// have been the reason to drain.
+func hearEnd(signals <-chan os.Signal, done <-chan struct{}, second bool, cut context.CancelCauseFunc) {
+	for {
+		select {
+		case <-done:
+			return
+		case s := <-signals:
+			if s != unix.SIGTERM && s != unix.SIGINT {
+				continue
+			}
+			if second {
+				cut(fmt.Errorf("the signal %v came", s))
+			}
+			second = true
 		}
+	}
+}
+
+// endAttempt ends the upgrade that goes on, on either side: the process after this one is
+// rolled back, the one before takes over again at once. No upgrade begins afterwards.
+func (u *Upgrader) endAttempt(ctx context.Context, why error) {
+	// From here on this process takes nothing over.
+	u.mu.Lock()
+	u.ending = true
+	u.mu.Unlock()
+	u.Abort("this process ends")
+	if !u.owns() && !u.condemnedNow() {
+		reason := "it ends"
+		if why != nil {
+			reason += ": " + why.Error()
+		}
+		u.tellParent(wire.Message{Kind: wire.Failed, Reason: reason})
+	}
+	select {
+	case u.attempt <- struct{}{}:
+	case <-ctx.Done():
+	}
+	// Whether there is a successor or not, none of these is to be one.
+	u.disinherit()
+}
+
+// finish drains the servers, and ends what is open besides. One that is condemned sees to
+// a successor meanwhile, should one be needed.
+func (u *Upgrader) finish(ctx context.Context, condemned bool) error {
+	drained := make(chan struct{})
+	var outliving sync.WaitGroup
+	if condemned {
+		outliving.Go(func() { u.outlive(ctx, drained) })
+	}
+	var draining sync.WaitGroup
+	errs := make([]error, len(u.servers), len(u.servers)+1)
+	for i, s := range u.servers {
+		draining.Go(func() { errs[i] = s.Drain(ctx) })
+	}
+	draining.Wait()
+	u.rest(ctx)
+	if n := u.sockets.cut(); n > 0 {
+		errs = append(errs, fmt.Errorf("%d connections that no server has any more were cut: %w", n, context.Cause(ctx)))
+	}
+	close(drained)
+	outliving.Wait()
+	return errors.Join(errs...)
+}
+
+// removePID removes a file that has the number of this process.
+func removePID(path string) error {
+	text, err := os.ReadFile(path)
+	if err == nil && strings.TrimSpace(string(text)) == strconv.Itoa(os.Getpid()) {
+		err = os.Remove(path)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
 	}
 	return err
 }

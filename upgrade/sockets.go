@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -14,23 +15,28 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/goshawk-io/goshawk/upgrade/internal/wire"
 )
 
 // handedOver is a socket that another process has opened for this one.
 type handedOver struct {
 	name, network, address string
 	fd                     int
+	// lent is set for one that outlives the service, as those of systemd.
+	lent bool
 }
 
 // socket is one that this process holds for itself and for the next one.
 type socket struct {
 	name, network, address string
-	inherited              bool
+	inherited, lent        bool
 	bound                  net.Addr
-	file                   os.FileInfo // of a unix socket, as it was when it was opened
-	fd                     int         // of its own, beside the one that is accepted from
+	path                   string      // the file of a unix socket, empty for others
+	file                   os.FileInfo // as it was when the socket was opened
+	fd                     int         // of its own, beside the one that is accepted from; -1 when it is given back
 	valve                  *valve
-	packets                bool
+	user                   io.Closer // what the program has of it
 }
 
 // sockets are those of a process. It may be used by several goroutines.
@@ -44,19 +50,19 @@ type sockets struct {
 
 // take returns the socket that was handed over under a name for a purpose, and whether
 // there is one. Another purpose is another socket: a new version may listen elsewhere.
-func (s *sockets) take(name, network, address string) (int, bool) {
+func (s *sockets) take(name, network, address string) (handedOver, bool) {
 	i := slices.IndexFunc(s.waiting, func(h handedOver) bool { return h.name == name })
 	if i < 0 {
-		return 0, false
+		return handedOver{}, false
 	}
 	h := s.waiting[i]
 	s.waiting = slices.Delete(s.waiting, i, i+1)
 	if h.network != "" && (h.network != network || h.address != address) {
 		// Nobody is left who could need it: the old process has its own descriptor.
 		_ = unix.Close(h.fd)
-		return 0, false
+		return handedOver{}, false
 	}
-	return h.fd, true
+	return h, true
 }
 
 // check says what is wrong with a name, nil if nothing is.
@@ -71,22 +77,32 @@ func (s *sockets) check(name string) error {
 		return errors.New("a name has at most 255 bytes, no colon and no control character")
 	case slices.ContainsFunc(s.held, func(o *socket) bool { return o.name == name }):
 		return errors.New("there is one of this name")
+	case len(s.held)+len(s.waiting) >= wire.MaxSockets && !slices.ContainsFunc(s.waiting, func(h handedOver) bool { return h.name == name }):
+		return fmt.Errorf("no more than %d sockets can be handed over", wire.MaxSockets)
 	}
 	return nil
 }
 
-// keep holds a socket beside what is accepted or read from.
-func (s *sockets) keep(name, network, address string, inherited bool, of syscall.Conn, deadline func(time.Time) error) (*socket, error) {
+// keep holds a socket beside what is accepted or read from. The fields of k that say
+// what it is are set.
+func (s *sockets) keep(k *socket, of syscall.Conn, deadline func(time.Time) error) error {
 	fd, err := duplicate(of)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	k := &socket{name: name, network: network, address: address, inherited: inherited, fd: fd, valve: newValve(deadline)}
+	k.fd, k.valve = fd, newValve(deadline)
+	if a, ok := k.bound.(*net.UnixAddr); ok && a.Name != "" && !strings.HasPrefix(a.Name, "@") {
+		// The working directory may be another one at the end.
+		if k.path, err = filepath.Abs(a.Name); err != nil {
+			return errors.Join(err, unix.Close(fd))
+		}
+		k.file, _ = os.Lstat(k.path)
+	}
 	s.held = append(s.held, k)
 	if !s.shut {
 		k.valve.set(false)
 	}
-	return k, nil
+	return nil
 }
 
 // duplicate returns a descriptor of the same socket, which is not inherited.
@@ -121,12 +137,12 @@ func (s *sockets) listen(ctx context.Context, name, network, address string) (ne
 		return nil, err
 	}
 	var l net.Listener
-	fd, inherited := s.take(name, network, address)
+	from, inherited := s.take(name, network, address)
 	var err error
 	if inherited {
-		l, err = fromDescriptor(fd, name, net.FileListener)
+		l, err = fromDescriptor(from.fd, name, net.FileListener)
 	} else {
-		l, err = open(ctx, network, address)
+		l, err = open(network, address, "unix", func() (net.Listener, error) { return new(net.ListenConfig).Listen(ctx, network, address) })
 	}
 	if err != nil {
 		return nil, err
@@ -139,36 +155,37 @@ func (s *sockets) listen(ctx context.Context, name, network, address string) (ne
 		// The file belongs to the process that comes next as well.
 		u.SetUnlinkOnClose(false)
 	}
-	k, err := s.keep(name, network, address, inherited, a, a.SetDeadline)
-	if err != nil {
+	k := &socket{name: name, network: network, address: address, inherited: inherited, lent: from.lent, bound: l.Addr()}
+	if err := s.keep(k, a, a.SetDeadline); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	k.bound = l.Addr()
-	if path := k.path(); path != "" {
-		k.file, _ = os.Lstat(path)
-	}
-	return &listener{Listener: l, valve: k.valve}, nil
+	made := &listener{Listener: l, valve: k.valve}
+	k.user = made
+	return made, nil
 }
 
-// open opens a listener. The file of a unix socket that nobody listens on any more is
-// replaced.
-func open(ctx context.Context, network, address string) (net.Listener, error) {
-	var config net.ListenConfig
-	l, err := config.Listen(ctx, network, address)
-	if err == nil || network != "unix" || !errors.Is(err, unix.EADDRINUSE) || strings.HasPrefix(address, "@") {
-		return l, err
+// open opens a socket. The file of a unix socket, which is a network of its own, that
+// nobody listens on any more is replaced.
+func open[T any](network, address, unixNetwork string, listen func() (T, error)) (T, error) {
+	made, err := listen()
+	if err == nil || network != unixNetwork || !errors.Is(err, unix.EADDRINUSE) || strings.HasPrefix(address, "@") {
+		return made, err
 	}
-	c, refused := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, network, address)
+	// What is no socket refuses connections, too.
+	if info, other := os.Lstat(address); other != nil || info.Mode()&os.ModeSocket == 0 {
+		return made, err
+	}
+	c, refused := net.DialTimeout(network, address, time.Second)
 	if refused == nil {
-		return nil, errors.Join(err, c.Close())
+		return made, errors.Join(err, c.Close())
 	}
 	if !errors.Is(refused, unix.ECONNREFUSED) {
-		return nil, err
+		return made, err
 	}
 	if err := os.Remove(address); err != nil {
-		return nil, fmt.Errorf("nobody listens there, and its file stays: %w", err)
+		return made, fmt.Errorf("nobody listens there, and its file stays: %w", err)
 	}
-	return config.Listen(ctx, network, address)
+	return listen()
 }
 
 // fromDescriptor makes of a descriptor what is used in a program. The descriptor is
@@ -200,13 +217,12 @@ func (s *sockets) listenPacket(ctx context.Context, name, network, address strin
 		return nil, err
 	}
 	var c net.PacketConn
-	fd, inherited := s.take(name, network, address)
+	from, inherited := s.take(name, network, address)
 	var err error
 	if inherited {
-		c, err = fromDescriptor(fd, name, net.FilePacketConn)
+		c, err = fromDescriptor(from.fd, name, net.FilePacketConn)
 	} else {
-		var config net.ListenConfig
-		c, err = config.ListenPacket(ctx, network, address)
+		c, err = open(network, address, "unixgram", func() (net.PacketConn, error) { return new(net.ListenConfig).ListenPacket(ctx, network, address) })
 	}
 	if err != nil {
 		return nil, err
@@ -215,12 +231,13 @@ func (s *sockets) listenPacket(ctx context.Context, name, network, address strin
 	if !ok {
 		return nil, errors.Join(fmt.Errorf("connections of %s cannot be handed over", network), c.Close())
 	}
-	k, err := s.keep(name, network, address, inherited, p, p.SetReadDeadline)
-	if err != nil {
+	k := &socket{name: name, network: network, address: address, inherited: inherited, lent: from.lent, bound: c.LocalAddr()}
+	if err := s.keep(k, p, p.SetReadDeadline); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
-	k.bound, k.packets = c.LocalAddr(), true
-	return &packetConn{PacketConn: c, valve: k.valve}, nil
+	made := &packetConn{PacketConn: c, valve: k.valve}
+	k.user = made
+	return made, nil
 }
 
 // set lets all be accepted from, or none, and what is opened later too.
@@ -233,9 +250,10 @@ func (s *sockets) set(shut bool) {
 	}
 }
 
-// close closes what is held for a process that will not come, and what nobody asked
-// for. Who accepts goes on to; remove says whether files of unix sockets go as well.
-func (s *sockets) close(remove bool) error {
+// giveBack closes what is held for a process that will not come, and what nobody asked
+// for, so that with the last who accepts nobody listens any more. Nothing can be opened
+// afterwards. Who accepts goes on to; remove says whether files of unix sockets go.
+func (s *sockets) giveBack(remove bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.finished = true
@@ -257,26 +275,29 @@ func (s *sockets) close(remove bool) error {
 	return errors.Join(errs...)
 }
 
-// path returns the file of a unix socket, empty for others.
-func (k *socket) path() string {
-	a, ok := k.bound.(*net.UnixAddr)
-	if !ok || strings.HasPrefix(a.Name, "@") {
-		return ""
+// close ends all accepting and reading that has not ended yet.
+func (s *sockets) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, k := range s.held {
+		if err := k.user.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
 	}
-	return a.Name
+	return errors.Join(errs...)
 }
 
 // removeFile removes the file of a unix socket, unless somebody has put another one in
 // its place.
 func (k *socket) removeFile() error {
-	path := k.path()
-	if path == "" || k.file == nil {
+	if k.file == nil || k.lent {
 		return nil
 	}
-	if now, err := os.Lstat(path); err != nil || !os.SameFile(now, k.file) {
+	if now, err := os.Lstat(k.path); err != nil || !os.SameFile(now, k.file) {
 		return nil
 	}
-	return os.Remove(path)
+	return os.Remove(k.path)
 }
 
 // list describes all that are held.
@@ -286,7 +307,7 @@ func (s *sockets) list() []Socket {
 	list := []Socket{}
 	for _, k := range s.held {
 		list = append(list, Socket{
-			Name: k.name, Network: k.bound.Network(), Address: k.bound.String(), Inherited: k.inherited, Connections: int(k.valve.open.Load()),
+			Name: k.name, Network: k.bound.Network(), Address: k.bound.String(), Inherited: k.inherited, Connections: k.valve.open(),
 		})
 	}
 	return list
@@ -294,9 +315,22 @@ func (s *sockets) list() []Socket {
 
 // connections returns how many connections are open.
 func (s *sockets) connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	n := 0
-	for _, k := range s.list() {
-		n += k.Connections
+	for _, k := range s.held {
+		n += k.valve.open()
+	}
+	return n
+}
+
+// cut closes all connections and returns how many it were.
+func (s *sockets) cut() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, k := range s.held {
+		n += k.valve.cut()
 	}
 	return n
 }
@@ -308,17 +342,18 @@ func (s *sockets) forNext(first int) ([]uintptr, []handedOver) {
 	defer s.mu.Unlock()
 	var fds []uintptr
 	var told []handedOver
-	add := func(name, network, address string, fd int) {
-		told = append(told, handedOver{name, network, address, first + len(fds)})
-		fds = append(fds, uintptr(fd))
+	add := func(h handedOver) {
+		fds = append(fds, uintptr(h.fd))
+		h.fd = first + len(told)
+		told = append(told, h)
 	}
 	for _, k := range s.held {
-		add(k.name, k.network, k.address, k.fd)
+		add(handedOver{k.name, k.network, k.address, k.fd, k.lent})
 	}
 	// What this version does not use, another may: it is there for as long as the
 	// service is.
 	for _, h := range s.waiting {
-		add(h.name, h.network, h.address, h.fd)
+		add(h)
 	}
 	return fds, told
 }

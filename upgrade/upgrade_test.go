@@ -134,7 +134,7 @@ func newLoad(r *rig) *load {
 			c.Timeout = 2 * time.Second
 			for ctx.Err() == nil {
 				l.count(r.get(c, "/"))
-				time.Sleep(2 * time.Millisecond)
+				time.Sleep(5 * time.Millisecond)
 			}
 		})
 	}

@@ -54,9 +54,11 @@ type Upgrader struct {
 	generation int
 	nextPID    int
 	last       *Outcome
-	accepting  bool // it was ready once
 	abort      context.CancelCauseFunc
-	reason     string // why it was condemned
+	ending     bool    // no upgrade begins any more
+	tookOver   bool    // it was Running once
+	dismissed  []*next // were rolled back and may still drain, the oldest first
+	reason     string  // why it was condemned
 	tickets    tickets
 }
 
@@ -116,13 +118,13 @@ func (u *Upgrader) activated() error {
 	if err != nil {
 		return err
 	}
-	for i, n := range list {
+	for _, n := range list {
 		name := n.Name
-		if slices.ContainsFunc(list[:i], func(o systemd.Named) bool { return o.Name == name }) {
+		for i := 1; slices.ContainsFunc(u.sockets.waiting, func(o handedOver) bool { return o.name == name }); i++ {
 			// Several sockets of a unit have one name: web, web.1, web.2.
-			name += "." + strconv.Itoa(i)
+			name = n.Name + "." + strconv.Itoa(i)
 		}
-		u.sockets.waiting = append(u.sockets.waiting, handedOver{name: name, fd: n.FD})
+		u.sockets.waiting = append(u.sockets.waiting, handedOver{name: name, fd: n.FD, lent: true})
 	}
 	return nil
 }
@@ -153,10 +155,14 @@ func (u *Upgrader) meet(text string) (*wire.Message, error) {
 	}
 	for _, s := range hello.Sockets {
 		unix.CloseOnExec(s.FD)
-		u.sockets.waiting = append(u.sockets.waiting, handedOver{s.Name, s.Network, s.Address, s.FD})
+		u.sockets.waiting = append(u.sockets.waiting, handedOver{s.Name, s.Network, s.Address, s.FD, s.Lent})
 	}
 	u.generation = hello.Generation
 	u.parent = &parent{conn: conn, pid: hello.PID, ancestors: hello.Ancestors, gone: make(chan struct{})}
+	if hello.Previous > 0 {
+		unix.CloseOnExec(hello.Previous)
+		u.parent.previous = os.NewFile(uintptr(hello.Previous), "previous")
+	}
 	// Without it the process before knows of the end of this one.
 	if err := conn.Send(wire.Message{Kind: wire.Started}); err != nil {
 		u.options.Log.Warn("the process before does not hear", "error", err)
@@ -218,35 +224,33 @@ func (u *Upgrader) Status() Status {
 	return s
 }
 
-// enter changes the state and tells of it.
-func (u *Upgrader) enter(to State, e Event) {
+// enter changes the state and tells of it. If some are given, it does so only from one of
+// these, and unless this process ends. It reports whether the state has changed.
+func (u *Upgrader) enter(to State, e Event, from ...State) bool {
 	u.telling.Lock()
 	defer u.telling.Unlock()
 	u.mu.Lock()
+	if u.state == to || len(from) > 0 && (u.ending || !slices.Contains(from, u.state)) {
+		u.mu.Unlock()
+		return false
+	}
 	e.Time, e.PID, e.Generation, e.From, e.State = time.Now(), os.Getpid(), u.generation, u.state, to
-	u.state, u.since = to, e.Time
+	u.state, u.since, u.tookOver = to, e.Time, u.tookOver || to == Running
 	if e.Peer == 0 {
 		e.Peer = u.nextPID
 	}
 	u.mu.Unlock()
-	if e.From == to {
-		return
-	}
 	e.Connections = u.sockets.connections()
 	u.options.Log.Info("upgrade", "state", to, "from", e.From, "generation", e.Generation, "peer", e.Peer, "reason", e.Reason, "connections", e.Connections)
 	u.history.add(e)
 	if u.options.Events != nil {
 		u.options.Events(e)
 	}
+	return true
 }
 
 func (u *Upgrader) is(states ...State) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for _, s := range states {
-		if u.state == s {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(states, u.state)
 }

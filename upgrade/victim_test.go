@@ -4,11 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/goshawk-io/goshawk/internal/testutil"
 	"github.com/goshawk-io/goshawk/upgrade"
 )
 
@@ -25,6 +27,9 @@ const (
 	planVariable = "UPGRADE_TEST_PLAN"
 	// misfortune is a file whose text says where the next version comes to harm.
 	misfortuneVariable = "UPGRADE_TEST_MISFORTUNE"
+	// shimVariable makes the program what systemd is: it says to whom the sockets at its
+	// descriptors are passed, and executes itself.
+	shimVariable = "UPGRADE_TEST_SHIM"
 )
 
 // plan is how a server is to be.
@@ -35,12 +40,25 @@ type plan struct {
 	PIDFile                     string
 	Generations                 int
 	ControlFolder               string
+	TLS, H2C                    bool
+	// Packets is the address of a server of UDP, Raw that of one of connections, if they
+	// are not empty.
+	Packets, Raw string
+	// State is how many bytes are handed over, 0 for no handover at all.
+	State int
 }
 
 func TestMain(m *testing.M) {
+	if _, isShim := os.LookupEnv(shimVariable); isShim {
+		panic(shim())
+	}
 	text, isVictim := os.LookupEnv(planVariable)
 	if !isVictim {
-		os.Exit(m.Run())
+		// They mostly wait.
+		if err := flag.Set("test.parallel", "8"); err != nil {
+			panic(err)
+		}
+		testutil.NoLeaks(m)
 	}
 	var p plan
 	if err := json.Unmarshal([]byte(text), &p); err != nil {
@@ -50,6 +68,18 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, os.Getpid(), err)
 		os.Exit(1)
 	}
+}
+
+// shim executes this program with the number of this process as that to which sockets are
+// passed.
+func shim() error {
+	if err := os.Unsetenv(shimVariable); err != nil {
+		return err
+	}
+	if err := os.Setenv("LISTEN_PID", fmt.Sprint(os.Getpid())); err != nil {
+		return err
+	}
+	return unix.Exec("/proc/self/exe", os.Args, os.Environ())
 }
 
 // misfortune is what happens to this process, and where.
@@ -91,7 +121,17 @@ func (m misfortune) happen() {
 		for newMisfortune() == m {
 			time.Sleep(time.Millisecond)
 		}
+	case "speak":
+		speakAnother()
 	}
+}
+
+// speakAnother is a version of another protocol.
+func speakAnother() {
+	if _, err := unix.Write(3, []byte(`{"kind":"started","version":2}`)); err != nil {
+		panic(err)
+	}
+	select {}
 }
 
 // after comes to harm that long after the process was ready.
@@ -105,24 +145,54 @@ func (m misfortune) after() {
 	}
 }
 
+// check is the program's own judgement of itself.
+func (m misfortune) check(context.Context) error {
+	m.at("check")
+	if m.where == "check" {
+		switch m.what {
+		case "refuse":
+			return errors.New("the database is gone")
+		case "linger":
+			time.Sleep(700 * time.Millisecond)
+		}
+	}
+	return nil
+}
+
+// gate is asked by the old version, so that its misfortune is that of now.
+func gate(ctx context.Context, next upgrade.Candidate) error {
+	switch now := newMisfortune(); {
+	case now.where != "gate":
+	case now.what == "refuse":
+		return errors.New("the objective is not kept")
+	case now.what == "block":
+		<-ctx.Done()
+		return context.Cause(ctx)
+	case now.what == "panic":
+		panic("misfortune")
+	case now.what == "freeze":
+		return unix.Kill(next.PID, unix.SIGSTOP)
+	}
+	return nil
+}
+
 func serve(p plan) error {
 	bad := newMisfortune()
 	bad.at("main")
+	v := &victim{plan: p, bad: bad, began: time.Now()}
 	var telling sync.Mutex
-	tell := func(e upgrade.Event) {
-		telling.Lock()
-		defer telling.Unlock()
-		_ = json.NewEncoder(os.Stdout).Encode(e)
-	}
 	o := upgrade.Options{
 		Probation: p.Probation, Heartbeat: p.Heartbeat, Drain: p.Drain, Timeout: p.Timeout, PIDFile: p.PIDFile, ControlFolder: p.ControlFolder, Generations: p.Generations,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		Events: func(e upgrade.Event) {
-			tell(e)
+			telling.Lock()
+			defer telling.Unlock()
+			_ = json.NewEncoder(os.Stdout).Encode(e)
 			if e.State == upgrade.Probation && e.From == upgrade.Warming {
 				bad.after()
 			}
 		},
+		Verify: func(*os.File) error { newMisfortune().at("verify"); return nil },
 		Warm: func(context.Context) error {
 			bad.at("warm")
 			if bad.where == "warm" && bad.what == "refuse" {
@@ -130,52 +200,67 @@ func serve(p plan) error {
 			}
 			return nil
 		},
-		Check: func(ctx context.Context) error {
-			bad.at("check")
-			if bad.where == "check" && bad.what == "refuse" {
-				return errors.New("the database is gone")
-			}
-			return nil
-		},
-		Gate: func(ctx context.Context, next upgrade.Candidate) error {
-			text, _ := os.ReadFile(os.Getenv(misfortuneVariable))
-			switch string(text) {
-			case "refuse gate":
-				return errors.New("the objective is not kept")
-			case "block gate":
-				<-ctx.Done()
-				return context.Cause(ctx)
-			}
-			return nil
-		},
+		Check:  bad.check,
+		Gate:   gate,
+		Reload: func(context.Context) error { return nil },
+	}
+	if p.State > 0 {
+		o.Handover, o.HandoverVersion = v, 1
+		if bad.where == "load" && bad.what == "change" {
+			o.HandoverVersion = 2
+		}
 	}
 	up, err := upgrade.New(o)
 	if err != nil {
 		return err
 	}
+	v.up = up
 	bad.at("new")
-	l, err := up.Listen("web", p.Network, p.Address)
+	l, err := v.open()
 	if err != nil {
 		return err
 	}
 	fmt.Printf("{\"listening\":%q}\n", l.Addr())
 	bad.at("listen")
-	up.Add(upgrade.HTTP(&http.Server{Handler: handler(bad)}, l))
 	return up.Run(context.Background())
 }
 
-// handler answers with the number of the process.
-func handler(bad misfortune) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		bad.at("request")
-		if d, err := time.ParseDuration(r.URL.Query().Get("wait")); err == nil {
-			select {
-			case <-time.After(d):
-			case <-r.Context().Done():
-			}
+// open opens all that the plan has, and returns the listener of HTTP.
+func (v *victim) open() (net.Listener, error) {
+	l, err := v.up.Listen("web", v.plan.Network, v.plan.Address)
+	if err != nil {
+		return nil, err
+	}
+	s := &http.Server{Handler: v.handler()}
+	if v.plan.TLS {
+		if s.TLSConfig, err = certificate(); err != nil {
+			return nil, err
 		}
-		fmt.Fprint(w, strconv.Itoa(os.Getpid()))
-	})
-	return mux
+		if err := v.up.ShareTickets(s.TLSConfig); err != nil {
+			return nil, err
+		}
+	}
+	if v.plan.H2C {
+		s.Protocols = new(http.Protocols)
+		s.Protocols.SetHTTP1(true)
+		s.Protocols.SetUnencryptedHTTP2(true)
+	}
+	v.up.Add(upgrade.HTTP(s, l))
+	if v.plan.Packets != "" {
+		c, err := v.up.ListenPacket("dns", "udp", v.plan.Packets)
+		if err != nil {
+			return nil, err
+		}
+		v.packets = c.LocalAddr().String()
+		v.up.Add(&packets{c})
+	}
+	if v.plan.Raw != "" {
+		raw, err := v.up.Listen("raw", "tcp", v.plan.Raw)
+		if err != nil {
+			return nil, err
+		}
+		v.raw = raw.Addr().String()
+		v.up.Add(upgrade.Conns(raw, talk))
+	}
+	return l, nil
 }

@@ -3,11 +3,13 @@ package control
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -83,13 +85,23 @@ func alive(pid int) bool {
 	return err == nil || errors.Is(err, unix.EPERM)
 }
 
-// tidy removes the sockets of processes that are gone.
+// tidy removes the sockets of processes that are gone. A number says nothing: another
+// process may have it by now, and a living one has none here if it is in another container.
 func tidy(folder string) {
 	all, _ := numbers(folder)
 	for _, pid := range all {
-		if !alive(pid) {
+		if path := Path(folder, pid); isLeft(path) {
 			// Another process may be as fast.
-			_ = os.Remove(Path(folder, pid))
+			_ = os.Remove(path)
 		}
 	}
+}
+
+// isLeft reports whether nobody listens at a socket.
+func isLeft(path string) bool {
+	c, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		_ = c.Close()
+	}
+	return errors.Is(err, unix.ECONNREFUSED)
 }

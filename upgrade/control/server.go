@@ -68,7 +68,7 @@ type Server struct {
 	mu      sync.Mutex
 	closing bool
 	telling sync.WaitGroup // of events
-	room     chan struct{}
+	room    chan struct{}
 }
 
 // Serve opens the socket of this process in a folder, which it makes, and answers there
@@ -79,10 +79,6 @@ func Serve(folder string, h Handler) (*Server, error) {
 	}
 	tidy(folder)
 	path := Path(folder, os.Getpid())
-	// A process of this number that is gone has left it.
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
-	}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		return nil, err

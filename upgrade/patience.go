@@ -1,0 +1,121 @@
+package upgrade
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// patience ends a connection that waits for a request, without losing one that has just
+// come. net/http says that a connection is active when it has read a request, not when
+// its first byte comes, so that closing an idle one may lose what was read already.
+type patience struct {
+	conn interface {
+		net.Conn
+		syscall.Conn
+	}
+
+	mu     sync.Mutex
+	idle   bool      // nothing was read since it was said to be idle
+	busy   bool      // a request is handled
+	secret bool      // what is read is encrypted
+	fresh  bool      // what was read may have been a handshake alone
+	since  time.Time // when it was said to be idle, or last read from
+	tail   [4]byte   // what was read last
+	ending bool
+}
+
+// encrypted says, before anything was read, that requests come encrypted, and that what
+// comes first is none.
+func (p *patience) encrypted() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.secret, p.fresh = true, true
+}
+
+// begin says that a request is handled from now on.
+func (p *patience) begin() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.busy, p.idle, p.fresh = true, false, false
+}
+
+// rest says that the connection waits for a request from now on.
+func (p *patience) rest() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.busy, p.idle, p.fresh, p.since = false, true, false, time.Now()
+}
+
+// end makes who waits for a request read the end of the connection, if nothing came
+// for that long. It reports whether it does so. Asked again, it does it again: somebody
+// else may have changed the deadline.
+func (p *patience) end(after time.Duration) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.busy || !p.idle && !p.fresh || time.Since(p.since) < after {
+		return false
+	}
+	p.ending = true
+	return p.conn.SetReadDeadline(time.Unix(1, 0)) == nil
+}
+
+// read reads from the connection.
+func (p *patience) read(b []byte) (int, error) {
+	for {
+		n, err := p.conn.Read(b)
+		p.mu.Lock()
+		if n > 0 {
+			p.idle, p.since = false, time.Now()
+			last := b[max(n-len(p.tail), 0):n]
+			copy(p.tail[:], p.tail[len(last):])
+			copy(p.tail[len(p.tail)-len(last):], last)
+		}
+		ending := p.ending
+		p.ending = false
+		p.mu.Unlock()
+		if !ending {
+			return n, err
+		}
+		// What has come in the last moment is served: the one who reads decides.
+		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && !p.hasMore() {
+			return 0, io.EOF
+		}
+		if err := p.conn.SetReadDeadline(time.Time{}); err != nil {
+			return n, err
+		}
+		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+	}
+}
+
+// further reports whether something came behind the header of the request that is
+// handled, which is another request if this one has no body.
+func (p *patience) further() bool {
+	p.mu.Lock()
+	behind := !p.secret && string(p.tail[:]) != "\r\n\r\n"
+	p.mu.Unlock()
+	return behind || p.hasMore()
+}
+
+// hasMore reports whether something has come that was not read yet.
+func (p *patience) hasMore() bool {
+	raw, err := p.conn.SyscallConn()
+	if err != nil {
+		return false
+	}
+	more := false
+	err = raw.Control(func(fd uintptr) {
+		var b [1]byte
+		n, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		more = err == nil && n > 0
+	})
+	return err == nil && more
+}

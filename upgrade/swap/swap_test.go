@@ -1,0 +1,556 @@
+package swap_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/goshawk-io/goshawk/upgrade"
+	"github.com/goshawk-io/goshawk/upgrade/control"
+	"github.com/goshawk-io/goshawk/upgrade/swap"
+)
+
+func TestUpgrade_theNewVersionServes(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, options(t))
+	old := r.running(1)
+	r.answers(old.PID)
+	for n := range 2 {
+		o, err := r.upgrade()
+		if err != nil || o.Outcome != upgrade.Committed || o.Generation != n+2 || o.Started <= 0 || o.Ready < o.Started || o.Passive < o.Ready || o.Ended < o.Passive {
+			t.Fatalf("%+v %v", o, err)
+		}
+		if e := r.drained(old.PID); e.Reason != "" {
+			t.Errorf("the old process: %+v", e)
+		}
+		r.answers(o.PID)
+		s := r.engine.Status()
+		if s.PID != o.PID || s.PreviousPID != old.PID || s.PreviousAlive || s.State != upgrade.Running || s.Generation != n+2 || s.SupervisorPID != os.Getpid() || s.Last == nil || s.Last.PID != o.PID {
+			t.Errorf("%+v", s)
+		}
+		// It is known by the name of its program, and not by that of a descriptor.
+		if name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", o.PID)); err != nil || string(name) != "server\n" {
+			t.Errorf("its name is %q, %v", name, err)
+		}
+		if files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", o.PID)); err != nil || len(files) > 12 {
+			t.Errorf("it has %d descriptors, %v", len(files), err)
+		}
+		old = r.running(n + 2)
+	}
+	var states []upgrade.State
+	for _, e := range r.events {
+		if e.State != upgrade.Drained {
+			states = append(states, e.State)
+		}
+	}
+	one := "spawning warming both_accept probation committed running"
+	if got, want := fmt.Sprint(states), "[warming running "+one+" "+one+"]"; got != want {
+		t.Errorf("states %s, want %s", got, want)
+	}
+}
+
+// load connects again and again while something happens.
+func (r *rig) load(during func()) {
+	r.t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	var working sync.WaitGroup
+	var mu sync.Mutex
+	answered := 0
+	address := r.address(0)
+	for range 4 {
+		working.Go(func() {
+			for ctx.Err() == nil {
+				_, err := ask("tcp", address)
+				var op *net.OpError
+				mu.Lock()
+				answered++
+				// One that dies drops what it has accepted; nobody is refused.
+				if errors.As(err, &op) && op.Op == "dial" {
+					r.t.Errorf("a connection is refused: %v", err)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	during()
+	stop()
+	working.Wait()
+	if answered == 0 {
+		r.t.Error("nothing was answered")
+	}
+}
+
+func TestUpgrade_whatDoesNotProveItself(t *testing.T) {
+	t.Parallel()
+	refused := errors.New("the objective is not kept")
+	for name, test := range map[string]struct {
+		harm   string
+		change func(*swap.Options)
+		during func(*rig)
+		reason string
+	}{
+		"it ends at once":          {harm: "exit 3", reason: "ended before it was ready: exit status 3"},
+		"it ends in its probation": {harm: "later 200ms", change: long, reason: "ended in its probation: exit status 7"},
+		"it does not say that it is ready": {
+			change: func(o *swap.Options) { o.Notify, o.Timeout = true, 300*time.Millisecond },
+			reason: "did not say that it is ready (READY=1) within 300ms",
+		},
+		"the gate refuses": {
+			change: func(o *swap.Options) {
+				o.Gate = func(context.Context, upgrade.Candidate) error { return refused }
+			},
+			reason: "the objective is not kept",
+		},
+		"the gate is asked when it dies": {
+			harm: "later 200ms",
+			change: func(o *swap.Options) {
+				o.Gate = func(ctx context.Context, _ upgrade.Candidate) error {
+					<-ctx.Done()
+					return context.Cause(ctx)
+				}
+			},
+			reason: "ended in its probation: exit status 7",
+		},
+		"it is aborted before it is ready": {
+			change: func(o *swap.Options) { o.Ready, o.Timeout = time.Minute, time.Minute }, during: abortAt(upgrade.Warming), reason: "aborted by the test",
+		},
+		"it is aborted in its probation": {change: long, during: abortAt(upgrade.Probation), reason: "aborted by the test"},
+		"it is killed in its probation": {
+			change: long, reason: "signal: killed",
+			during: func(r *rig) {
+				e := r.await("it is in probation", func(e upgrade.Event) bool { return e.State == upgrade.Probation })
+				_ = unix.Kill(e.Peer, unix.SIGKILL)
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := options(t)
+			if test.change != nil {
+				test.change(&o)
+			}
+			// The first one says that it is ready.
+			write(t, o.Command[2], "notify")
+			r := newRig(t, o)
+			old := r.running(1)
+			r.harm(test.harm)
+			r.load(func() {
+				if test.during != nil {
+					go test.during(r)
+				}
+				outcome, err := r.upgrade()
+				if !errors.Is(err, upgrade.ErrRolledBack) || outcome.Outcome != upgrade.RolledBack || !strings.Contains(outcome.Reason, test.reason) {
+					t.Errorf("%+v, %v; want %s", outcome, err, test.reason)
+				}
+			})
+			s := r.engine.Status()
+			if s.State != upgrade.Running || s.PID != old.PID || s.NextPID != 0 {
+				t.Errorf("afterwards: %+v", s)
+			}
+			r.await("the old one runs", func(e upgrade.Event) bool {
+				return e.State == upgrade.Running && e.From == upgrade.RolledBack && e.PID == old.PID
+			})
+		})
+	}
+}
+
+// long makes a probation that no test waits for.
+func long(o *swap.Options) { o.Probation = time.Hour }
+
+func abortAt(s upgrade.State) func(*rig) {
+	return func(r *rig) {
+		r.await("it is "+string(s), func(e upgrade.Event) bool { return e.State == s && e.Peer != 0 })
+		r.engine.Abort("aborted by the test")
+	}
+}
+
+func TestUpgrade_whatCannotBeStarted(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, options(t))
+	old := r.running(1)
+	self, err := os.Readlink(r.program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name   string
+		text   string
+		mode   os.FileMode
+		reason string
+	}{
+		{"missing", "", 0, "no such file"},
+		{"a script", "#!/bin/sh\n", 0o755, "a script"},
+		{"cut short", string(whole[:len(whole)/2]), 0o755, "truncated"},
+		{"not executable", string(whole), 0o644, "not executable"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if err := os.Remove(r.program); err != nil {
+				t.Fatal(err)
+			}
+			if test.mode != 0 {
+				if err := os.WriteFile(r.program, []byte(test.text), test.mode); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				defer os.WriteFile(r.program, nil, 0o600)
+			}
+			outcome, err := r.upgrade()
+			if err == nil || errors.Is(err, upgrade.ErrRolledBack) || outcome.Outcome != upgrade.Running || !strings.Contains(outcome.Reason, test.reason) || swap.Hint(err) == "" {
+				t.Errorf("%+v, %v", outcome, err)
+			}
+			r.answers(old.PID)
+		})
+	}
+}
+
+func TestUpgrade_isRefusedWhileAnotherGoesOn(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	long(&o)
+	r := newRig(t, o)
+	if _, err := r.upgrade(); !errors.Is(err, upgrade.ErrBusy) {
+		t.Errorf("before it runs: %v", err)
+	}
+	r.running(1)
+	first := make(chan error, 1)
+	go func() {
+		_, err := r.upgrade()
+		first <- err
+	}()
+	r.await("it is in probation", func(e upgrade.Event) bool { return e.State == upgrade.Probation })
+	if o, err := r.upgrade(); !errors.Is(err, upgrade.ErrBusy) || o.Outcome != "" {
+		t.Errorf("%+v %v", o, err)
+	}
+	if !r.engine.Abort("enough") {
+		t.Error("nothing to abort")
+	}
+	if err := <-first; !errors.Is(err, upgrade.ErrRolledBack) {
+		t.Error(err)
+	}
+	if r.engine.Abort("again") {
+		t.Error("something to abort")
+	}
+}
+
+func TestUpgrade_isRefusedWhileTooManyEnd(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	o.Generations, o.Drain = 2, time.Hour
+	r := newRig(t, o)
+	old := r.running(1)
+	r.harm("stubborn")
+	if _, err := r.upgrade(); err != nil {
+		t.Fatal(err)
+	}
+	r.drained(old.PID) // it was not stubborn, as it started before
+	old = r.running(2)
+	if _, err := r.upgrade(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.upgrade(); !errors.Is(err, upgrade.ErrBusy) || !strings.Contains(err.Error(), "1 older processes still end") {
+		t.Error(err)
+	}
+	for _, pid := range []int{old.PID, r.running(3).PID} {
+		if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestUpgrade_whoDoesNotEndIsKilled(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	o.Drain = 100 * time.Millisecond
+	write(t, o.Command[2], "stubborn")
+	r := newRig(t, o)
+	old := r.running(1)
+	r.harm("")
+	if _, err := r.upgrade(); err != nil {
+		t.Fatal(err)
+	}
+	if e := r.drained(old.PID); e.Reason != "it had not ended within 100ms, and was killed" {
+		t.Errorf("%+v", e)
+	}
+}
+
+// TestUpgrade_theOldProcessIsKilled kills the old process while the new one is not yet
+// accepted: it is all that is left.
+func TestUpgrade_theOldProcessIsKilled(t *testing.T) {
+	t.Parallel()
+	for _, at := range []upgrade.State{upgrade.Warming, upgrade.Probation} {
+		t.Run(string(at), func(t *testing.T) {
+			t.Parallel()
+			o := options(t)
+			if o.Ready = 500 * time.Millisecond; at == upgrade.Probation {
+				long(&o)
+			}
+			r := newRig(t, o)
+			old := r.running(1)
+			go func() {
+				r.await("it has come so far", func(e upgrade.Event) bool { return e.State == at && e.Peer != 0 })
+				_ = unix.Kill(old.PID, unix.SIGKILL)
+			}()
+			outcome, err := r.upgrade()
+			if err != nil || outcome.Outcome != upgrade.Committed || at == upgrade.Probation && !strings.Contains(outcome.Reason, "signal: killed") {
+				t.Fatalf("%+v %v", outcome, err)
+			}
+			r.answers(outcome.PID)
+			if _, err := r.upgradeTwice(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// upgradeTwice has an upgrade that is aborted, whose probation is long, and returns how
+// that is told.
+func (r *rig) upgradeTwice() (upgrade.Outcome, error) {
+	go func() {
+		for !r.engine.Abort("enough") {
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	o, err := r.upgrade()
+	if errors.Is(err, upgrade.ErrRolledBack) {
+		err = nil
+	}
+	return o, err
+}
+
+func TestRun_endsAsTheServerDoes(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, harm string
+		act        func(*rig)
+		exit       int
+	}{
+		{"by itself, at once", "exit 5", nil, 5},
+		{"by itself, later", "later 200ms", nil, 7},
+		{"by a signal", "", func(r *rig) { _ = unix.Kill(r.running(1).PID, unix.SIGKILL) }, 128 + 9},
+		{"by this process", "", func(r *rig) { r.running(1); r.stop() }, 0},
+		{"while an upgrade goes on", "", func(r *rig) {
+			go r.upgrade()
+			r.await("it is in probation", func(e upgrade.Event) bool { return e.State == upgrade.Probation })
+			r.stop()
+		}, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			o := options(t)
+			long(&o)
+			write(t, o.Command[2], test.harm)
+			r := newRig(t, o)
+			if test.act != nil {
+				if test.exit == 0 {
+					r.running(1)
+				}
+				test.act(r)
+			}
+			select {
+			case <-r.ended:
+			case <-time.After(patience):
+				t.Fatal("it does not end")
+			}
+			if r.err != nil || r.exit != test.exit {
+				t.Errorf("exit %d, %v; want %d", r.exit, r.err, test.exit)
+			}
+			if last := r.events[len(r.events)-1]; last.State != upgrade.Drained || last.Reason == "" {
+				t.Errorf("the last event is %+v", last)
+			}
+			if pids, err := control.List(o.ControlFolder); len(pids) > 0 || err != nil {
+				t.Errorf("control sockets %v, %v", pids, err)
+			}
+		})
+	}
+}
+
+func TestRun_aFirstVersionThatIsNotReady(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	o.Notify, o.Timeout = true, 200*time.Millisecond
+	r := newRig(t, o)
+	<-r.ended
+	if r.err == nil || !strings.Contains(r.err.Error(), "did not say that it is ready") {
+		t.Errorf("exit %d, %v", r.exit, r.err)
+	}
+}
+
+func TestRun_sockets(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	path := filepath.Join(t.TempDir(), "web.sock")
+	// One that nobody listens on any more.
+	stale, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stale.SetUnlinkOnClose(false)
+	stale.Close()
+	o.Listeners = []swap.Listener{
+		{Name: "web", Network: "tcp", Address: "127.0.0.1:0"}, {Name: "local", Network: "unix", Address: path}, {Name: "dns", Network: "udp", Address: "127.0.0.1:0"},
+	}
+	r := newRig(t, o)
+	serving := r.running(1).PID
+	for range 2 {
+		r.answers(serving)
+		if pid, err := ask("unix", path); err != nil || pid != serving {
+			t.Errorf("%d answers at %s, %v", pid, path, err)
+		}
+		if pid := askPacket(t, r.address(2)); pid != serving {
+			t.Errorf("%d answers packets", pid)
+		}
+		outcome, err := r.upgrade()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.drained(serving)
+		serving = outcome.PID
+	}
+	r.end()
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the file of the socket stays: %v", err)
+	}
+}
+
+func askPacket(t *testing.T, address string) int {
+	t.Helper()
+	c, err := net.Dial("udp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Write([]byte("?")); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 100)
+	n, err := c.Read(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, _ := strconv.Atoi(string(b[:n]))
+	return pid
+}
+
+func TestControl(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	r := newRig(t, o)
+	old := r.running(1)
+	dial := func() *control.Client {
+		c, err := control.Dial(t.Context(), control.Path(o.ControlFolder, os.Getpid()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	c := dial()
+	defer c.Close()
+	var s swap.Status
+	if err := c.Status(t.Context(), &s); err != nil || s.PID != old.PID || s.State != upgrade.Running || s.SupervisorPID != os.Getpid() {
+		t.Errorf("%+v %v", s, err)
+	}
+	if aborted, err := c.Abort(t.Context()); aborted || err != nil {
+		t.Errorf("%v %v", aborted, err)
+	}
+	var outcome upgrade.Outcome
+	if err := c.Upgrade(t.Context(), &outcome); err != nil || outcome.Outcome != upgrade.Committed {
+		t.Errorf("%+v %v", outcome, err)
+	}
+	events, enough := dial(), errors.New("enough")
+	defer events.Close()
+	var states []upgrade.State
+	err := events.Events(t.Context(), func(raw json.RawMessage) error {
+		var e upgrade.Event
+		if err := json.Unmarshal(raw, &e); err != nil {
+			return err
+		}
+		if states = append(states, e.State); e.State == upgrade.Running && e.Generation == 2 {
+			return enough
+		}
+		return nil
+	})
+	if !errors.Is(err, enough) || len(states) < 8 {
+		t.Errorf("%v, %v", states, err)
+	}
+}
+
+func TestNew_refuses(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	path := filepath.Join(t.TempDir(), "live.sock")
+	live, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer live.Close()
+	for _, test := range []struct {
+		name   string
+		change func(*swap.Options)
+		says   string
+	}{
+		{"no command", func(o *swap.Options) { o.Command = nil }, "no command"},
+		{"no sockets", func(o *swap.Options) { o.Listeners = nil }, "no sockets"},
+		{"no shim", func(o *swap.Options) { o.Shim = nil }, "no shim"},
+		{"ready too late", func(o *swap.Options) { o.Ready, o.Timeout = time.Hour, time.Minute }, "has only 1m0s"},
+		{"a negative duration", func(o *swap.Options) { o.Drain = -1 }, "is negative"},
+		{"no such program", func(o *swap.Options) { o.Command[0] = "./nothing" }, "nothing: no such file"},
+		{"not in PATH", func(o *swap.Options) { o.Command[0] = "no-such-program-anywhere" }, "no-such-program-anywhere: executable file not found"},
+		{"an address that is taken", func(o *swap.Options) { o.Listeners[0].Address = taken.Addr().String() }, "listen web: tcp " + taken.Addr().String() + ": bind: address already in use"},
+		{"a unix socket that is served", func(o *swap.Options) { o.Listeners[0].Network, o.Listeners[0].Address = "unix", path }, "address already in use"},
+		{"one name twice", func(o *swap.Options) { o.Listeners = append(o.Listeners, o.Listeners[0]) }, "listen web: there are two of this name"},
+		{"an unknown network", func(o *swap.Options) { o.Listeners[0].Network = "ip" }, `"ip" is no network`},
+		{"a name of two", func(o *swap.Options) { o.Listeners[0].Name = "a:b" }, "no colon"},
+		{"what systemd does not pass", func(o *swap.Options) { o.Listeners[0].Network, o.Listeners[0].Address = "", "" }, "systemd does not pass a socket of this name"},
+		{"a program that is not verified", func(o *swap.Options) {
+			o.Verify = func(*os.File) error { return errors.New("the signature is another's") }
+		}, "the signature is another's"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			o := options(t)
+			test.change(&o)
+			e, err := swap.New(o)
+			if err == nil {
+				e.Close()
+			}
+			if err == nil || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("%v; want %s", err, test.says)
+			}
+		})
+	}
+}
+
+func TestExec_refuses(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		args []string
+		says string
+	}{
+		{nil, "is done for an engine alone"},
+		{[]string{"x", "link", "program"}, `"x" is no descriptor`},
+		{[]string{"2", "link", "program"}, `"2" is no descriptor`},
+		{[]string{"9999", "link", "program"}, "bad file descriptor"},
+	} {
+		if err := swap.Exec(test.args); err == nil || !strings.Contains(err.Error(), test.says) {
+			t.Errorf("%q: %v", test.args, err)
+		}
+	}
+}

@@ -1,0 +1,335 @@
+package swap_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/goshawk-io/goshawk/internal/testutil"
+	"github.com/goshawk-io/goshawk/upgrade"
+	"github.com/goshawk-io/goshawk/upgrade/swap"
+)
+
+// The test's own program is the shim, the server, and the engine where that has to be a
+// process of its own: by its first argument.
+const (
+	asShim   = "swap-test-shim"
+	asServer = "swap-test-server"
+	asEngine = "swap-test-engine"
+	asOrphan = "swap-test-orphan"
+)
+
+func TestMain(m *testing.M) {
+	mode := ""
+	if len(os.Args) > 1 {
+		mode = os.Args[1]
+	}
+	var err error
+	switch mode {
+	case asShim:
+		err = swap.Exec(os.Args[2:])
+	case asServer:
+		err = serve(os.Args[2])
+	case asEngine:
+		err = runEngine(os.Args[2])
+	case asOrphan:
+		return
+	default:
+		testutil.NoLeaks(m)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, os.Getpid(), err)
+		os.Exit(1)
+	}
+}
+
+// serve is a server that knows nothing of upgrades. The file says what is wrong with the
+// versions that start from now on.
+func serve(misfortune string) error {
+	text, err := os.ReadFile(misfortune)
+	if err != nil {
+		return err
+	}
+	what, detail, _ := strings.Cut(string(text), " ")
+	if what == "exit" {
+		code, _ := strconv.Atoi(detail)
+		os.Exit(code)
+	}
+	if got := os.Getenv("LISTEN_PID"); got != strconv.Itoa(os.Getpid()) {
+		return fmt.Errorf("LISTEN_PID is %q", got)
+	}
+	names := strings.Split(os.Getenv("LISTEN_FDNAMES"), ":")
+	var answer http.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, os.Getpid()) })
+	failed := make(chan error, len(names))
+	for i, name := range names {
+		f := os.NewFile(uintptr(3+i), name)
+		if c, err := net.FilePacketConn(f); err == nil {
+			go echo(c)
+			continue
+		}
+		l, err := net.FileListener(f)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		f.Close()
+		go func() { failed <- http.Serve(l, answer) }()
+	}
+	ended := make(chan os.Signal, 1)
+	signal.Notify(ended, unix.SIGTERM, unix.SIGINT)
+	if what == "stubborn" {
+		ended = nil
+	}
+	hangUp := make(chan os.Signal, 1)
+	signal.Notify(hangUp, unix.SIGHUP)
+	var after <-chan time.Time
+	switch what {
+	case "notify":
+		if err := notify(); err != nil {
+			return err
+		}
+	case "child":
+		// Something that it has started says that it is ready.
+		if err := exec.Command(os.Args[0], asOrphan).Run(); err != nil {
+			return err
+		}
+	case "orphan":
+		// The shell ends at once, and leaves its child to whoever is the reaper.
+		if err := exec.Command("sh", "-c", "sh -c 'sleep 0.05; exit 3' & exit 0").Run(); err != nil {
+			return err
+		}
+	case "later":
+		d, err := time.ParseDuration(detail)
+		if err != nil {
+			return err
+		}
+		after = time.After(d)
+	}
+	select {
+	case err := <-failed:
+		return err
+	case <-hangUp:
+		os.Exit(42)
+	case <-ended:
+	case <-after:
+		os.Exit(7)
+	}
+	return nil
+}
+
+func notify() error {
+	c, err := net.Dial("unixgram", os.Getenv("NOTIFY_SOCKET"))
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_, err = c.Write([]byte("STATUS=it is well\nREADY=1"))
+	return err
+}
+
+// echo answers packets with the number of this process.
+func echo(c net.PacketConn) {
+	for b := make([]byte, 100); ; {
+		_, from, err := c.ReadFrom(b)
+		if err != nil {
+			return
+		}
+		c.WriteTo([]byte(strconv.Itoa(os.Getpid())), from)
+	}
+}
+
+// runEngine is an engine as a process of its own, which tells its events. It exits as the
+// server does.
+func runEngine(plan string) error {
+	var o swap.Options
+	if err := json.Unmarshal([]byte(plan), &o); err != nil {
+		return err
+	}
+	if o.Reap {
+		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+			return err
+		}
+	}
+	o.Events = func(e upgrade.Event) { _ = json.NewEncoder(os.Stdout).Encode(e) }
+	o.Stdout = os.Stderr
+	e, err := swap.New(o)
+	if err != nil {
+		return err
+	}
+	exit, err := e.Run(context.Background())
+	if err != nil {
+		return err
+	}
+	os.Exit(exit)
+	return nil
+}
+
+// patience is for how long a test waits for what must come.
+const patience = 60 * time.Second
+
+// rig is an engine in this process with its server.
+type rig struct {
+	t          *testing.T
+	engine     *swap.Engine
+	program    string
+	misfortune string
+	stop       context.CancelFunc
+	ended      chan struct{}
+	exit       int
+	err        error
+
+	mu     sync.Mutex
+	events []upgrade.Event
+	news   chan struct{} // closed at the next event
+}
+
+// options are those of a server on a free port.
+func options(t *testing.T) swap.Options {
+	t.Helper()
+	dir := t.TempDir()
+	program, misfortune := filepath.Join(dir, "server"), filepath.Join(dir, "misfortune")
+	write(t, misfortune, "")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(self, program); err != nil {
+		t.Fatal(err)
+	}
+	return swap.Options{
+		Command: []string{program, asServer, misfortune}, Shim: []string{os.Args[0], asShim},
+		Listeners: []swap.Listener{{Name: "web", Network: "tcp", Address: "127.0.0.1:0"}},
+		Ready:     50 * time.Millisecond, Probation: 50 * time.Millisecond, Drain: 10 * time.Second, ControlFolder: filepath.Join(dir, "control"),
+	}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newRig runs an engine until the end of the test.
+func newRig(t *testing.T, o swap.Options) *rig {
+	t.Helper()
+	r := &rig{t: t, program: o.Command[0], misfortune: o.Command[2], ended: make(chan struct{}), news: make(chan struct{})}
+	told := o.Events
+	o.Events = func(e upgrade.Event) {
+		if told != nil {
+			told(e)
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.events = append(r.events, e)
+		close(r.news)
+		r.news = make(chan struct{})
+	}
+	var err error
+	if r.engine, err = swap.New(o); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	r.stop = stop
+	go func() {
+		defer close(r.ended)
+		r.exit, r.err = r.engine.Run(ctx)
+	}()
+	t.Cleanup(r.end)
+	return r
+}
+
+// end ends the server, if it runs.
+func (r *rig) end() {
+	r.stop()
+	select {
+	case <-r.ended:
+	case <-time.After(patience):
+		r.t.Error("the engine does not end")
+	}
+}
+
+// await waits for an event, also one of before, and returns it.
+func (r *rig) await(what string, is func(upgrade.Event) bool) upgrade.Event {
+	r.t.Helper()
+	end := time.After(patience)
+	for {
+		r.mu.Lock()
+		news := r.news
+		for _, e := range r.events {
+			if is(e) {
+				r.mu.Unlock()
+				return e
+			}
+		}
+		r.mu.Unlock()
+		select {
+		case <-news:
+		case <-end:
+			r.t.Fatalf("waiting in vain: %s: %+v", what, r.events)
+		}
+	}
+}
+
+// running waits until a version of a generation serves.
+func (r *rig) running(generation int) upgrade.Event {
+	r.t.Helper()
+	return r.await(fmt.Sprintf("generation %d runs", generation), func(e upgrade.Event) bool {
+		return e.State == upgrade.Running && e.Generation == generation
+	})
+}
+
+// drained waits until a process has ended.
+func (r *rig) drained(pid int) upgrade.Event {
+	r.t.Helper()
+	return r.await(fmt.Sprintf("%d has ended", pid), func(e upgrade.Event) bool { return e.State == upgrade.Drained && e.PID == pid })
+}
+
+// harm says what is wrong with the versions that start from now on.
+func (r *rig) harm(text string) {
+	r.t.Helper()
+	write(r.t, r.misfortune, text)
+}
+
+// upgrade upgrades, and returns how that ended.
+func (r *rig) upgrade() (upgrade.Outcome, error) {
+	return r.engine.Upgrade(context.Background())
+}
+
+// ask returns which process answers a new connection.
+func ask(network, address string) (int, error) {
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}}
+	answer, err := (&http.Client{Transport: transport, Timeout: patience}).Get("http://server/")
+	if err != nil {
+		return 0, err
+	}
+	defer answer.Body.Close()
+	var pid int
+	_, err = fmt.Fscan(answer.Body, &pid)
+	return pid, err
+}
+
+// address returns where a socket listens.
+func (r *rig) address(i int) string { return r.engine.Status().Listeners[i].Address }
+
+// answers checks which process answers.
+func (r *rig) answers(want int) {
+	r.t.Helper()
+	if pid, err := ask("tcp", r.address(0)); err != nil || pid != want {
+		r.t.Errorf("%d answers, %v; want %d", pid, err, want)
+	}
+}
