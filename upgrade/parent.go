@@ -82,7 +82,15 @@ func (u *Upgrader) offered() {
 
 // takeOver ends the probation of this process for good, and reports whether it does.
 func (u *Upgrader) takeOver(reason string) bool {
-	return u.enter(Running, Event{Peer: u.parent.pid, Reason: reason}, Probation)
+	return u.onProbation() && u.enter(Running, Event{Peer: u.parent.pid, Reason: reason}, Probation)
+}
+
+// onProbation reports whether this process is the new one of an upgrade. The old one is
+// in the same state, when it has long proved itself.
+func (u *Upgrader) onProbation() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.state == Probation && !u.tookOver
 }
 
 // orphaned is what this process does when the one before has ended: it is the only one
@@ -235,7 +243,7 @@ func (u *Upgrader) prove(ctx context.Context) {
 	checked := make(chan error, 1)
 	asking, well := true, false
 	go func() { checked <- u.check(ctx) }()
-	for u.is(Probation) && !u.parent.isGone() {
+	for u.onProbation() && !u.parent.isGone() {
 		select {
 		case <-ctx.Done():
 			return
