@@ -139,11 +139,17 @@ func (a *assets) names(prefix string) []string {
 	return list
 }
 
-// modules returns the modules that any page will want: a heatmap is on few, and
-// so are lines.
-func (a *assets) modules() []string {
+// modules returns the modules that a page of a view will want: a heatmap is on few, and
+// so are lines and waterfalls.
+func (a *assets) modules(view string) []string {
+	rare := []string{earlyScript}
+	if !slices.Contains([]string{"commands", "command", "request", "startup", "upgrade", "gallery"}, view) {
+		for _, name := range []string{"waterfall", "waterfallkeys", "head", "pointer", "labels", "paint", "tip", "tree", "view", "geometry", "merge"} {
+			rare = append(rare, "js/"+name+".js")
+		}
+	}
 	return slices.DeleteFunc(a.names("js/"), func(name string) bool {
-		return name == earlyScript || strings.HasPrefix(name, "js/heat") || strings.HasPrefix(name, "js/lines")
+		return slices.Contains(rare, name) || strings.HasPrefix(name, "js/heat") || strings.HasPrefix(name, "js/lines")
 	})
 }
 

@@ -168,7 +168,11 @@ type Chart struct {
 	Bars   []Rect
 	Shapes []Line
 	Width  int
-	Legend []Key
+	// Shades are times that are marked, in the same box; MarksFrom is the id of the
+	// element in which a script finds them, empty when there are none.
+	Shades    []Rect
+	MarksFrom string
+	Legend    []Key
 	// Numbers are the same values as a table.
 	Numbers Table
 	// State stands in place of the chart, when it has a title.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 
 	v1 "github.com/goshawk-io/goshawk/internal/api/v1"
 	"github.com/goshawk-io/goshawk/internal/api/v1/client"
+	"github.com/goshawk-io/goshawk/internal/change/upgrades"
 )
 
 // testNow is the clock of all tests.
@@ -49,6 +51,8 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if asked.Has("by") {
 			answer, ok = f.answers["routes"]
 		}
+	case path == "events" && asked.Get("probe") == upgrades.Probe:
+		answer, ok = f.upgrades(asked)
 	case path == "events" && asked.Get("probe") == "http":
 		answer, ok = f.answers["events http"]
 	case path == "waterfall" && strings.HasPrefix(asked.Get("root"), "http"):
@@ -60,6 +64,19 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_ = json.NewEncoder(w).Encode(answer)
+}
+
+// upgrades answers for the upgrades, or their drains, of a service.
+func (f *fakeAPI) upgrades(asked url.Values) (any, bool) {
+	name := "upgrades"
+	if asked.Get("where") == upgrades.KeyKind+"="+upgrades.KindDrain {
+		name = "drains"
+	}
+	list, ok := f.answers[name].(v1.List[v1.Record])
+	if service := asked.Get("service"); service != "" {
+		list.Items = slices.DeleteFunc(slices.Clone(list.Items), func(r v1.Record) bool { return r.Service != service })
+	}
+	return list, ok
 }
 
 // serve returns the pages over a fake.
@@ -146,6 +163,8 @@ func plainAPI() *fakeAPI {
 		r := &served.Items[i]
 		r.Failed, r.P50NS, r.P90NS, r.P99NS, r.MaxNS = r.Count/50, 4_200_000, 9_000_000, 310_000_000, 900_000_000
 	}
+	upgraded := sampleUpgrades(testNow())
+	drain := sampleDrain(&upgraded[0])
 	slos := sampleSLOs(testNow())
 	answers := map[string]any{"slos": v1.List[v1.SLO]{Items: slos}}
 	for i := range slos {
@@ -153,6 +172,9 @@ func plainAPI() *fakeAPI {
 		answers["slos/"+slos[i].Name+"/history"] = sampleHistory(&slos[i], sampleWindow, 2*time.Hour, testNow())
 	}
 	maps.Copy(answers, map[string]any{
+		"upgrades":                 v1.List[v1.Record]{Items: upgraded, Next: "more"},
+		"drains":                   v1.List[v1.Record]{Items: []v1.Record{*drain}},
+		"events/" + drain.ID:       *drain,
 		"routes":                   v1.List[v1.Rollup]{Items: sampleRoutes()},
 		"requests":                 served,
 		"events http":              v1.List[v1.Record]{Items: requests, Next: "more"},

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"html/template"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,6 +27,8 @@ type Gallery struct {
 	Badges     []Badge
 	States     []State
 	Figures    []Figure
+	// Marks are those of the charts that have some.
+	Marks []ShadingData
 }
 
 // Exhibit is a component in one state.
@@ -42,8 +46,8 @@ func hugeName() string { return strings.Repeat("a-very-long-name-", 18)[:300] }
 func (s *server) gallery(_ *http.Request) (*Page, error) {
 	now := galleryTime()
 	g := Gallery{
-		Tables: append(galleryTables(now), galleryObjectives(now)...), Charts: galleryCharts(now), Lines: galleryLines(now), Heatmaps: galleryHeatmaps(now), Waterfalls: galleryWaterfalls(now), Stacks: galleryStacks(),
-		Findings: galleryFindings(), Sparks: gallerySparks(),
+		Tables: slices.Concat(galleryTables(now), galleryUpgrades(now), galleryObjectives(now)), Charts: galleryCharts(now), Lines: galleryLines(now), Heatmaps: galleryHeatmaps(now), Waterfalls: galleryWaterfalls(now), Stacks: galleryStacks(),
+		Findings: galleryFindings(), Sparks: gallerySparks(), Marks: sampleMarks(now),
 		Badges: []Badge{{Text: "plain"}, {Class: "ok", Text: "up"}, {Class: "warn", Text: "zombie"}, {Class: "bad", Text: "off"}, {Class: "info", Text: "shell-wrapper"}, {Class: "warn", Text: hugeName(), Title: hugeName()}},
 		States: []State{
 			{Kind: "empty", Title: "Nothing here yet", Text: "What will be here, and what to do for it.", Code: "goshawk up --demo"},
@@ -115,6 +119,10 @@ func galleryCharts(now time.Time) []Exhibit[Chart] {
 		rate.Data, took.Data = data, data
 		list = append(list, Exhibit[Chart]{c.name + ", rate", rate}, Exhibit[Chart]{c.name + ", durations", took})
 	}
+	marked := newRateChart("rate-marks", "Commands per second: with upgrades", "", sums(w.len()).Items, w, now)
+	marked.Data = sums(w.len())
+	marked.mark(upgradeMarksID, sampleMarks(now), w)
+	list = append(list, Exhibit[Chart]{"with upgrades", marked})
 	failed := newRateChart("rate-error", "Commands per second: error", "", sums(w.len()).Items, w, now)
 	failed.Data = template.JS("{")
 	return append(list, Exhibit[Chart]{"error: what the server drew stays", failed})
@@ -162,6 +170,17 @@ func galleryWaterfalls(now time.Time) []Exhibit[Waterfall] {
 	request := newWaterfall("waterfall-request", "A request", "", trace, "")
 	request.Data = trace
 	list = append(list, Exhibit[Waterfall]{"a request, with its own time", request})
+	for i, r := range sampleUpgrades(now)[:2] {
+		drain := sampleDrain(&r)
+		if i > 0 {
+			drain = nil
+		}
+		upgrade := newUpgrade(&r, drain, now)
+		upgrade.Tree.ID += "-" + strconv.Itoa(i)
+		upgrade.Tree.Table.ID += "-" + strconv.Itoa(i)
+		upgrade.Tree.Data = unlinked(upgrade.Tree.Data.(v1.Waterfall))
+		list = append(list, Exhibit[Waterfall]{"an upgrade, " + upgrade.Outcome.Text, upgrade.Tree})
+	}
 	failed := newWaterfall("waterfall-error", "Commands: error", "", unlinked(sampleWaterfall(3, now)), "")
 	failed.Data = template.JS("{")
 	return append(list, Exhibit[Waterfall]{"error: what the server drew stays", failed})

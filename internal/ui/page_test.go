@@ -17,7 +17,9 @@ import (
 // pages are the addresses that the tests ask for, over plainAPI.
 func pages(f *fakeAPI) []string {
 	command := f.answers["events"].(v1.List[v1.Record]).Items[0].ID
+	upgraded := f.answers["upgrades"].(v1.List[v1.Record]).Items
 	return []string{
+		"/upgrades", "/upgrades?service=shop", "/upgrades/" + upgraded[0].TraceID, "/upgrades/" + upgraded[1].TraceID, "/upgrades/" + upgraded[3].TraceID, "/upgrades/nonsense",
 		"/", "/commands", "/commands?view=tree", "/commands?failed=true&from=-6h&rule=zombie&where=a%3Db&live=off", "/commands?from=2026-11-20T10%3A00%3A00Z&to=2026-11-20T11%3A00%3A00Z",
 		"/commands/" + command, "/services/shop", "/services/shop?from=-24h", "/events?probe=tcp", "/events?probe=http&where=goshawk.role%3Dserver",
 		"/events/http-4-1-4711", "/events/http-3-1-4711", "/services/shop?sort=p99&from=-1h", "/gallery", "/nowhere", "/commands?nonsense=1",
@@ -37,6 +39,7 @@ func emptyAPI() *fakeAPI {
 	f.answers["waterfall"] = v1.Waterfall{}
 	f.answers["slos"] = v1.List[v1.SLO]{}
 	f.answers["events http"], f.answers["waterfall http"] = v1.List[v1.Record]{}, v1.Waterfall{}
+	f.answers["upgrades"], f.answers["drains"] = v1.List[v1.Record]{}, v1.List[v1.Record]{}
 	for _, name := range []string{"rollups", "rollups by group exec", "rollups by group tcp", "routes", "requests"} {
 		f.answers[name] = v1.List[v1.Rollup]{Incomplete: []string{"a file could not be read"}}
 	}
@@ -101,6 +104,7 @@ func hostileAPI() *fakeAPI {
 		}
 	}
 	f.answers["routes"] = v1.List[v1.Rollup]{Items: routes}
+	f.answers["upgrades"], f.answers["drains"] = hostileUpgrades(evil)
 	f.answers["slos"] = v1.List[v1.SLO]{Items: hostileSLOs(evil), Incomplete: []string{evil}}
 	for i, o := range sampleSLOs(testNow()) {
 		bad := hostileSLOs(evil)[i]

@@ -24,7 +24,9 @@ type Service struct {
 	// Objectives are what it promises, worst first.
 	Objectives []ObjectiveView
 	// Requests are those that it serves and makes, nil when there are none.
-	Requests  *Requests
+	Requests *Requests
+	// Upgrades are those in the time, nil when there are none.
+	Upgrades  *ServiceUpgrades
 	Rate      Chart
 	Durations Chart
 	Sites     Table
@@ -108,7 +110,12 @@ func (s *server) service(r *http.Request) (*Page, error) {
 		return nil, err
 	}
 	view.Objectives = objectiveLine(objectives)
-	view.Lacks = slices.Concat(overTime.Incomplete, noted.Incomplete, lacks)
+	upgraded, more, err := s.serviceUpgrades(ctx, name, asked, now)
+	if err != nil {
+		return nil, err
+	}
+	view.addUpgrades(upgraded, w)
+	view.Lacks = slices.Concat(overTime.Incomplete, noted.Incomplete, lacks, more)
 	return &Page{View: "service", Nav: "overview", Title: clip(visible(name), 200), Body: view}, nil
 }
 

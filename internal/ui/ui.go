@@ -80,6 +80,7 @@ func newHandler(o Options, a *assets, views map[string]*view) http.Handler {
 	mux.Handle("GET /events/{id}", s.page(s.event))
 	mux.Handle("GET /gallery", s.page(s.gallery))
 	s.startupPages(mux)
+	s.upgradePages(mux)
 	s.sloPages(mux)
 	mux.Handle("/", s.page(s.notFound))
 	return mux

@@ -56,7 +56,7 @@ func componentFiles() []string {
 }
 
 func viewNames() []string {
-	return []string{"overview", "service", "commands", "command", "request", "events", "startup", "startups", "slos", "slo", "gallery", "error"}
+	return []string{"overview", "service", "commands", "command", "request", "events", "startup", "startups", "upgrades", "upgrade", "slos", "slo", "gallery", "error"}
 }
 
 // parseViews parses each page with the components.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	v1 "github.com/goshawk-io/goshawk/internal/api/v1"
+	"github.com/goshawk-io/goshawk/internal/change/upgrades"
 )
 
 // Waterfall is the one waterfall: a table that is whole without a script, and
@@ -42,6 +43,9 @@ type BarView struct {
 const maxFallback = 200
 
 func partLegend(w v1.Waterfall) []Key {
+	if slices.ContainsFunc(w.Bars, func(b v1.Bar) bool { return b.Kind == kindProcess }) {
+		return upgradeLegend(slices.DeleteFunc(upgradeParts(), func(kind string) bool { return !hasPart(w.Bars, kind) })...)
+	}
 	list := []Key{
 		{"f-cpu", "on CPU"}, {"f-run_delay", "ready, waiting for a CPU"}, {"f-pipe", "blocked on a full pipe"},
 		{"f-wait", "waiting"}, {"f-zombie", "ended, not waited for"}, {"f-unknown", "not accounted for"},
@@ -52,6 +56,17 @@ func partLegend(w v1.Waterfall) []Key {
 	return list
 }
 
+// upgradeParts are the parts of an upgrade, each before those that may follow it in a bar.
+func upgradeParts() []string {
+	return []string{partOld, upgrades.KindSpawn, upgrades.KindWarm, upgrades.KindHandOver, upgrades.KindProbation, upgrades.KindDrain, partNew}
+}
+
+func hasPart(bars []v1.Bar, kind string) bool {
+	return slices.ContainsFunc(bars, func(b v1.Bar) bool {
+		return slices.ContainsFunc(b.Parts, func(p v1.Part) bool { return p.Kind == kind && p.NS > 0 })
+	})
+}
+
 // newWaterfall lays the bars out on an axis from the first start to the last
 // end. The bar with the id current is marked.
 func newWaterfall(id, label, src string, w v1.Waterfall, current string) Waterfall {
@@ -59,7 +74,7 @@ func newWaterfall(id, label, src string, w v1.Waterfall, current string) Waterfa
 	from, to := extent(w.Bars)
 	view.Span = duration(to - from)
 	what := "Command"
-	if slices.ContainsFunc(w.Bars, func(b v1.Bar) bool { return b.Kind == kindRequest || b.Kind == kindCall }) {
+	if slices.ContainsFunc(w.Bars, func(b v1.Bar) bool { return b.Kind == kindRequest || b.Kind == kindCall || b.Kind == kindProcess }) {
 		what = "What"
 	}
 	view.Table = Table{
@@ -138,7 +153,7 @@ func barRow(b *v1.Bar, children []*v1.Bar, from, to int64, current string) Row {
 	view := &BarView{Label: duration(b.DurationNS) + " from " + duration(b.StartNS-from), Failed: b.Failed}
 	x := scale(b.StartNS - from)
 	rest := b.DurationNS
-	for _, kind := range []string{"cpu", "run_delay", "pipe", "wait"} {
+	for _, kind := range append([]string{"cpu", "run_delay", "pipe", "wait"}, upgradeParts()...) {
 		for _, p := range b.Parts {
 			if p.Kind == kind && p.NS > 0 && rest > 0 {
 				ns := min(p.NS, rest)

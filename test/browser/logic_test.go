@@ -38,7 +38,7 @@ type logicCase struct{ name, module, expression, want string }
 
 func logicCases() []logicCase {
 	var all []logicCase
-	for _, group := range [][]logicCase{formatCases(), tickCases(), viewCases(), treeCases(), gapCases(), mergeCases(), seriesCases(), heatCases(), lineCases(), pageCases()} {
+	for _, group := range [][]logicCase{formatCases(), tickCases(), viewCases(), treeCases(), gapCases(), mergeCases(), seriesCases(), heatCases(), lineCases(), markCases(), pageCases()} {
 		all = append(all, group...)
 	}
 	return all
@@ -184,6 +184,23 @@ func pageCases() []logicCase {
 		{"the first update comes at once, the next half a second later", "liveblock.js", `[m.waitFor(-Infinity, 5), m.waitFor(1000, 1100), m.waitFor(1000, 1500), m.waitFor(1000, 900)]`, `[0, 400, 0, 0]`},
 		{"a status says the worst of its blocks", "liveblock.js", `[[{connected: true, pending: 0, dropped: 0}], [{connected: true, paused: true, pending: 1234, dropped: 2}], [{connected: true, paused: true, pending: 0, dropped: 0}], [{connected: true, pending: 0, dropped: 0}, {connected: false, pending: 3, dropped: 0}]].map((b) => m.statusText(b).text)`,
 			`["live", "paused: 1,234 new, 2 not sent", "paused", "reconnecting…"]`},
+	}
+}
+
+func markCases() []logicCase {
+	return []logicCase{
+		{"marks come in the order of time", "marks.js", `m.marksOf('[{"Look":"bad","Text":"b","From":5,"To":9},{"Look":"ok","Text":"a","From":1,"To":1}]')`,
+			`[{"look": "ok", "text": "a", "from": 1, "to": 1}, {"look": "bad", "text": "b", "from": 5, "to": 9}]`},
+		{"marks that are none are left out", "marks.js", `["", "{", "null", "5", '[null, 5, "x", {}, {"From": 3, "To": 1}, {"From": "1", "To": 2}]', '[{"From": 1, "To": 2, "Text": 7, "Look": {}}]'].map((s) => m.marksOf(s).map((x) => [x.look, x.text]))`,
+			`[[], [], [], [], [], [["", ""]]]`},
+		{"marks that touch a time are named", "marks.js", `[[0, 1], [1, 5], [6, 7], [9, 10], [10, 20]].map(([from, to]) => m.marksAt([{from: 1, to: 1, text: "a"}, {from: 5, to: 9, text: "b"}], from, to))`,
+			`["", "a", "b", "b", ""]`},
+		{"texts do not reach the next line", "marks.js", `[[[0, 50], [55, 20], [60, 28], [98, 4]], [[10, 5], [20, 90]], [[10, 5], [60, 35], [99, 40]], [[10, 30], [40, 5], [99, 40]], [[95, 20]], []].map((all) => m.placeTexts(all.map(([x, width]) => ({x, width})), 0, 100, 1))`,
+			`[[1, null, 61, 93], [11, null], [11, 61, null], [null, 41, 58], [74], []]`},
+		{"the parts of an upgrade are in the order of time", "tree.js", `m.treeOf({bars: [{kind: "process", parent: -1, duration_ns: 10, parts: ["drain", "probation", "old_accepts", "new_accepts", "warm"].map((kind) => ({kind, ns: 2}))}]}).rows.map((r) => [r.parts.map((p) => [p.kind, m.KIND_NAMES[p.kind]]), m.unaccounted(r)])`,
+			`[[[["old_accepts", "the old process accepts"], ["warm", "warm"], ["probation", "probation"], ["drain", "drain"], ["new_accepts", "the new process accepts"]], 0]]`},
+		{"each part has a colour", "colors.js", `["old_accepts", "spawn", "warm", "hand_over", "probation", "drain", "new_accepts", "nonsense"].map(m.tokenOf)`,
+			`["own", "wait", "run-delay", "pipe", "cpu", "muted", "ok", "unknown"]`},
 	}
 }
 

@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -22,6 +23,8 @@ type sitePage struct {
 	expected string
 	// drawing is set when something is drawn.
 	drawing bool
+	// site serves it; nil is the one of the test.
+	site *site
 }
 
 func sitePages() []sitePage {
@@ -67,9 +70,10 @@ func TestPages_inEachSizeAndTheme(t *testing.T) {
 	b, url := siteTab(t, s, desktop, "/")
 	id, _, _ := s.checkout(s.clock().Add(-40 * time.Second))
 	all := append(sitePages(), b.commandPage(url), sitePage{name: "request", path: "/events/" + id, has: "its own code", drawing: true})
+	all = append(all, upgradePages()...)
 	for _, p := range all {
 		t.Run(p.name, func(t *testing.T) {
-			b, url := siteTab(t, s, desktop, "/")
+			b, url := siteTab(t, cmp.Or(p.site, s), desktop, "/")
 			b.do(`localStorage.setItem("goshawk.hint.first", "dismissed")`)
 			b.open(url, p)
 			b.noSideways()

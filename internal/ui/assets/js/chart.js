@@ -7,6 +7,7 @@ import { colorsOf } from "./colors.js";
 import { make } from "./dom.js";
 import { DataElement } from "./element.js";
 import { clock, day, duration, rate, UNKNOWN } from "./format.js";
+import { marksAt, marksIn, paintMarks, paintShades, ROOM } from "./marks.js";
 import { asked, isolated, range, seriesOf, summary } from "./series.js";
 import { logTicks, multiples, roundStep, timeStep } from "./ticks.js";
 
@@ -224,6 +225,23 @@ export class Chart extends Plot {
   constructor() {
     super(LOOKS, { from: 0, to: 0, steps: false, times: [], lines: [] });
     this.log = false;
+    /** @type {ReturnType<typeof marksIn>} */
+    this.marked = { text: "", marks: [] };
+  }
+
+  connectedCallback() {
+    super.connectedCallback();
+    // The block that holds the marks may be a newer one.
+    if (this.life && this.dataset.marks) document.addEventListener("htmx:afterSwap", () => this.mark(), { signal: this.life.signal });
+  }
+
+  /** Reads the marks again, and draws when they are others. */
+  mark() {
+    const found = marksIn(this.dataset.marks ?? "");
+    if (found.text === this.marked.text) return;
+    this.marked = found;
+    this.stale = true;
+    this.requestDraw();
   }
 
   /** @returns {"rate" | "duration"} */
@@ -236,13 +254,15 @@ export class Chart extends Plot {
     const time = asked(this.getAttribute("src") ?? this.getAttribute("data-src") ?? "", Date.now() / 1000);
     const series = seriesOf(data, this.kind, time);
     const { times, lines } = series;
+    this.mark();
     const { high, low } = range(lines);
     this.log = this.kind === "duration" && high / low >= LOG_RATIO;
     this.data = {
       from: times[0], to: times[times.length - 1] + series.step, steps: this.kind === "rate", times,
       lines: series.names.map((look, i) => ({ look, text: LOOKS[look].words ?? look, values: lines[i] })),
     };
-    this.take(summary(series, this.kind, (s) => clock(s * 1000), (v) => this.text(v)));
+    const marks = this.marked.marks.filter((m) => m.to >= this.data.from && m.from <= this.data.to).map((m) => ` Marked: ${m.text} at ${clock(m.from * 1000)}.`);
+    this.take(summary(series, this.kind, (s) => clock(s * 1000), (v) => this.text(v)) + marks.join(""));
     return high > 0;
   }
 
@@ -256,7 +276,19 @@ export class Chart extends Plot {
     const o = super.options(c);
     o.scales.y = { distr: this.log ? 3 : 1, range: (/** @type {any} */ _u, /** @type {number} */ low, /** @type {number} */ high) => this.#range(low, high) };
     o.axes[1].splits = (/** @type {any} */ u) => this.#splits(u);
+    if (this.marked.marks.length > 0) o.padding = [ROOM, null, null, null];
+    o.hooks.drawClear = [(/** @type {any} */ u) => paintShades(u, this.marked.marks, c)];
+    o.hooks.draw = [(/** @type {any} */ u) => paintMarks(u, this.marked.marks, c)];
     return o;
+  }
+
+  /** Names the marks of a time as well. @param {number} at */
+  read(at) {
+    super.read(at);
+    const { times } = this.data;
+    if (at < 0 || at >= times.length || !this.when) return;
+    const said = marksAt(this.marked.marks, times[at], times[at + 1] ?? this.data.to);
+    if (said) this.when.textContent += ` · ${said}`;
   }
 
   /** @param {number} low @param {number} high */

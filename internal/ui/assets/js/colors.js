@@ -42,8 +42,14 @@ export function tokenOf(kind) {
   switch (kind) {
     case "own": case "cpu": case "pipe": case "wait": case "zombie":
       return kind;
-    case "run_delay":
+    case "run_delay": case "warm":
       return "run-delay";
+    case "old_accepts": return "own";
+    case "spawn": return "wait";
+    case "hand_over": return "pipe";
+    case "probation": return "cpu";
+    case "drain": return "muted";
+    case "new_accepts": return "ok";
   }
   return "unknown";
 }

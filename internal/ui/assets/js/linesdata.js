@@ -3,6 +3,7 @@
 // values.
 
 import { rate, significant } from "./format.js";
+import { shadesOf } from "./marks.js";
 
 /**
  * @typedef {object} Look how a line is drawn
@@ -61,7 +62,7 @@ export function linesOf(data) {
       look: text(line.Look), text: text(line.Text), values: times.map((/** @type {number} */ _, /** @type {number} */ i) => (Number.isFinite(line.Values?.[i]) ? line.Values[i] : null)),
     })),
     marks: list(data?.Marks).filter((m) => Number.isFinite(m.At)).map((m) => ({ look: text(m.Look), text: text(m.Text), at: m.At })),
-    shades: list(data?.Shades).filter((s) => Number.isFinite(s.From) && s.To >= s.From).map((s) => ({ look: text(s.Look), text: text(s.Text), from: s.From, to: s.To })),
+    shades: shadesOf(data?.Shades),
   };
 }
 

@@ -9,7 +9,6 @@ import { shortcuts } from "./keys.js";
 import { live } from "./live.js";
 import { localTimes } from "./localtime.js";
 import { theme } from "./theme.js";
-import { Waterfall } from "./waterfall.js";
 
 theme();
 localTimes();
@@ -17,10 +16,25 @@ hints();
 copyOnClick();
 shortcuts();
 live();
-customElements.define("goshawk-waterfall", Waterfall);
 customElements.define("goshawk-chart", Chart);
-// Few pages have these.
-if (document.querySelector("goshawk-heatmap")) import("./heatmap.js").then(({ Heatmap }) => customElements.define("goshawk-heatmap", Heatmap));
-if (document.querySelector("goshawk-lines")) import("./lines.js").then(({ Lines }) => customElements.define("goshawk-lines", Lines));
+
+/** What few pages have. @type {Record<string, () => Promise<CustomElementConstructor>>} */
+const RARE = {
+  "goshawk-waterfall": () => import("./waterfall.js").then((m) => m.Waterfall),
+  "goshawk-heatmap": () => import("./heatmap.js").then((m) => m.Heatmap),
+  "goshawk-lines": () => import("./lines.js").then((m) => m.Lines),
+};
+
+/** Loads what the page has of them. */
+function meet() {
+  for (const [name, load] of Object.entries(RARE)) {
+    if (!document.querySelector(name)) continue;
+    delete RARE[name];
+    load().then((element) => customElements.define(name, element));
+  }
+}
+meet();
+// A block that is brought up to date may be the first to have one.
+document.addEventListener("htmx:afterSwap", meet);
 // Whoever drives a browser waits for this.
 document.documentElement.dataset.ready = "";

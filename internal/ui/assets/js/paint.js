@@ -23,7 +23,10 @@ import { hasChildren, unaccounted } from "./tree.js";
  */
 
 /** How tall the parts of a bar are: what waits is thinner than what works. */
-const TALL = /** @type {Record<string, number>} */ ({ own: 12, below: 4, cpu: 12, run_delay: 12, pipe: 12, wait: 6, unknown: 4 });
+const TALL = /** @type {Record<string, number>} */ ({
+  own: 12, below: 4, cpu: 12, run_delay: 12, pipe: 12, wait: 6, unknown: 4,
+  old_accepts: 12, spawn: 6, warm: 12, hand_over: 12, probation: 12, drain: 6, new_accepts: 12,
+});
 
 /**
  * Returns what the detail of a row says beyond its label.
@@ -289,8 +292,8 @@ export class RowPainter {
     if (fill === undefined) {
       const color = scene.colors[tokenOf(kind)];
       fill = color;
-      if (kind === "run_delay") fill = pattern(this.ctx, color, scene.colors.surface, "rising", scene.ratio);
-      if (kind === "pipe") fill = pattern(this.ctx, color, scene.colors.surface, "dots", scene.ratio);
+      if (kind === "run_delay" || kind === "warm") fill = pattern(this.ctx, color, scene.colors.surface, "rising", scene.ratio);
+      if (kind === "pipe" || kind === "hand_over") fill = pattern(this.ctx, color, scene.colors.surface, "dots", scene.ratio);
       this.fills.set(kind, fill);
     }
     return fill;

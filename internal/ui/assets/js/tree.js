@@ -14,7 +14,8 @@ import { href as safeHref } from "./source.js";
 /**
  * @typedef {object} Row
  * @property {string} id
- * @property {string} kind "command", "request", "call", "connection", or empty
+ * @property {string} kind "command", "request", "call", "connection", "process",
+ *   "phase", or empty
  * @property {string} label
  * @property {string} detail
  * @property {number} start nanoseconds on the axis
@@ -47,8 +48,9 @@ import { href as safeHref } from "./source.js";
  * @property {string[]} incomplete
  */
 
-/** What a duration is divided by, in the order in which it is drawn. */
-export const KINDS = ["own", "cpu", "run_delay", "wait", "pipe", "below"];
+/** What a duration is divided by, in the order in which it is drawn: of an
+ *  upgrade that is the order of time. */
+export const KINDS = ["own", "cpu", "run_delay", "wait", "pipe", "below", "old_accepts", "spawn", "warm", "hand_over", "probation", "drain", "new_accepts"];
 
 /** The same in words. */
 export const KIND_NAMES = /** @type {Record<string, string>} */ ({
@@ -58,6 +60,13 @@ export const KIND_NAMES = /** @type {Record<string, string>} */ ({
   wait: "waiting",
   pipe: "blocked on a full pipe",
   below: "in what is below",
+  old_accepts: "the old process accepts",
+  spawn: "spawn",
+  warm: "warm",
+  hand_over: "hand-over",
+  probation: "probation",
+  drain: "drain",
+  new_accepts: "the new process accepts",
   unknown: "not accounted for",
   zombie: "ended, not waited for",
 });
