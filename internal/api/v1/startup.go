@@ -33,7 +33,8 @@ type Startup struct {
 	// Children and Threads count what the process started.
 	Children int `json:"children"`
 	Threads  int `json:"threads"`
-	// ProbeCostNS is what observing cost each package; it was taken off.
+	// ProbeCostNS is what observing cost each package besides its system calls; it
+	// was taken off.
 	ProbeCostNS int64 `json:"probe_cost_ns"`
 	// Lost counts records that did not arrive.
 	Lost   uint64          `json:"lost"`
@@ -53,9 +54,12 @@ type StartupUsage struct {
 	// ThrottledNS is for how long the control group was throttled, summed over
 	// CPUs; it is part of the two before it, too.
 	ThrottledNS *int64 `json:"throttled_ns"`
-	// Syscalls and SyscallNS are absent when system calls were not seen.
-	Syscalls    *uint64 `json:"syscalls,omitempty"`
-	SyscallNS   *int64  `json:"syscall_ns,omitempty"`
+	// Syscalls, SyscallNS and ObservedNS are absent when system calls were not seen.
+	Syscalls  *uint64 `json:"syscalls,omitempty"`
+	SyscallNS *int64  `json:"syscall_ns,omitempty"`
+	// ObservedNS is what it cost to observe these, besides: taken off a package,
+	// and a part of a phase.
+	ObservedNS  *int64  `json:"observed_ns,omitempty"`
 	MinorFaults *uint64 `json:"minor_faults"`
 	MajorFaults *uint64 `json:"major_faults"`
 	// SlowestSyscalls are the system calls worth naming, the longest first.
@@ -149,7 +153,7 @@ func newStartupUsage(u *startup.Usage) StartupUsage {
 		v.MinorFaults, v.MajorFaults = new(u.MinorFaults), new(u.MajorFaults)
 	}
 	if u.HasSyscalls {
-		v.Syscalls, v.SyscallNS = new(u.Syscalls), new(int64(u.SyscallTime))
+		v.Syscalls, v.SyscallNS, v.ObservedNS = new(u.Syscalls), new(int64(u.SyscallTime)), new(int64(u.Observed))
 	}
 	for i := range u.Calls {
 		c := &u.Calls[i]
@@ -204,7 +208,7 @@ func (v *StartupUsage) usage() startup.Usage {
 		u.MinorFaults, u.MajorFaults = orZero(v.MinorFaults), orZero(v.MajorFaults)
 	}
 	if v.Syscalls != nil && v.SyscallNS != nil {
-		u.HasSyscalls, u.Syscalls, u.SyscallTime = true, *v.Syscalls, time.Duration(*v.SyscallNS)
+		u.HasSyscalls, u.Syscalls, u.SyscallTime, u.Observed = true, *v.Syscalls, time.Duration(*v.SyscallNS), time.Duration(orZero(v.ObservedNS))
 	}
 	for _, c := range v.SlowestSyscalls {
 		u.Calls = append(u.Calls, startup.Call{Name: c.Name, Operand: c.Operand, Begin: time.Duration(c.StartNS), Duration: time.Duration(c.DurationNS), Result: c.Result})

@@ -17,7 +17,7 @@ func sampleStart() *startup.Start {
 	usage := func(begin, duration time.Duration) startup.Usage {
 		return startup.Usage{
 			Begin: begin, Duration: duration, CPU: duration / 2, RunDelay: duration / 4, OffCPU: duration / 4, Throttled: duration / 8,
-			Syscalls: 7, SyscallTime: duration / 3, HasSyscalls: true, MinorFaults: 11, MajorFaults: 2,
+			Syscalls: 7, SyscallTime: duration / 3, HasSyscalls: true, Observed: duration / 7, MinorFaults: 11, MajorFaults: 2,
 			Calls: []startup.Call{{Name: "openat", Operand: "/etc/hosts", Begin: begin, Duration: duration / 5, Result: -2}},
 		}
 	}
@@ -97,7 +97,7 @@ func TestNewStartup_hasTheFieldsOfTheContract(t *testing.T) {
 		object map[string]any
 		keys   []string
 	}{
-		{"a phase", v.Phases[1], append(phase, "syscalls", "syscall_ns", "within", "slowest_syscalls", "off_cpu_ns", "throttled_ns")},
+		{"a phase", v.Phases[1], append(phase, "syscalls", "syscall_ns", "observed_ns", "within", "slowest_syscalls", "off_cpu_ns", "throttled_ns")},
 		{"a phase without system calls", v.Phases[0], phase},
 		{"an instant", v.Phases[2], append(phase, "address")},
 		{"a package", v.Packages[0], []string{"name", "start_ns", "duration_ns", "cpu_ns", "off_cpu_ns", "run_delay_ns"}},

@@ -43,9 +43,17 @@ func (g *gathered) complete(e *model.Event) *Start {
 // variable or two, which takes less than a tenth of a microsecond.
 const manyPackages = 20
 
-// takeOffCost takes off the inits of packages what observing them cost: between
-// two of them lies one hit of a probe, and the least of all is that alone.
+// takeOffCost takes off the inits of packages what observing them cost: that of
+// their system calls, as far as it was measured, and then that of the one hit of a
+// probe that lies between two of them: the least of all is that alone.
 func (s *Start) takeOffCost() {
+	for i := range s.Packages {
+		p := &s.Packages[i]
+		// It ran meanwhile: what it waited is its own.
+		p.Observed = min(p.Observed, p.Duration, p.CPU)
+		p.Duration -= p.Observed
+		p.CPU -= p.Observed
+	}
 	if len(s.Packages) < manyPackages {
 		return
 	}

@@ -61,7 +61,7 @@ func (u *Usage) cut(at time.Duration) (lost bool) {
 		*u = Usage{Begin: u.Begin, Duration: at - u.Begin, Unknown: true, Calls: u.Calls}
 		return !was && u.Duration > 0
 	}
-	for _, d := range []*time.Duration{&u.CPU, &u.RunDelay, &u.OffCPU, &u.Throttled, &u.SyscallTime} {
+	for _, d := range []*time.Duration{&u.CPU, &u.RunDelay, &u.OffCPU, &u.Throttled, &u.SyscallTime, &u.Observed} {
 		*d = time.Duration(share * float64(*d))
 	}
 	for _, n := range []*uint64{&u.Syscalls, &u.MinorFaults, &u.MajorFaults} {

@@ -12,7 +12,7 @@ phase kernel_exec -300us 300us unknown=all
 phase package_inits 0s 10ms sys=4 systime=1ms minor=8
   call openat 1ms 1ms operand=/a
 package a 1ms 8ms
-phase main 10ms 40ms cpu=8ms delay=4ms off=28ms throttled=4ms sys=40 systime=8ms minor=80 major=4
+phase main 10ms 40ms cpu=8ms delay=4ms off=28ms throttled=4ms sys=40 systime=8ms observed=4ms minor=80 major=4
   call connect 12ms 20ms operand=127.0.0.1:80
   call openat 20ms 6ms operand=/b
   call openat 31ms 1ms operand=/exit
@@ -33,11 +33,11 @@ func TestStart_cut(t *testing.T) {
 	exit := Call{Name: "openat", Operand: "/exit", Begin: 31 * ms, Duration: ms}
 	part := func(c Call, d time.Duration) Call { c.Duration = d; return c }
 	whole := Usage{
-		Duration: 40 * ms, CPU: 8 * ms, RunDelay: 4 * ms, OffCPU: 28 * ms, Throttled: 4 * ms, HasSyscalls: true, Syscalls: 40, SyscallTime: 8 * ms, MinorFaults: 80, MajorFaults: 4,
+		Duration: 40 * ms, CPU: 8 * ms, RunDelay: 4 * ms, OffCPU: 28 * ms, Throttled: 4 * ms, HasSyscalls: true, Syscalls: 40, SyscallTime: 8 * ms, Observed: 4 * ms, MinorFaults: 80, MajorFaults: 4,
 	}
 	most := Usage{
 		Duration: 39 * ms, CPU: 7800 * time.Microsecond, RunDelay: 3900 * time.Microsecond, OffCPU: 27300 * time.Microsecond, Throttled: 3900 * time.Microsecond,
-		HasSyscalls: true, Syscalls: 39, SyscallTime: 7800 * time.Microsecond, MinorFaults: 78, MajorFaults: 3,
+		HasSyscalls: true, Syscalls: 39, SyscallTime: 7800 * time.Microsecond, Observed: 3900 * time.Microsecond, MinorFaults: 78, MajorFaults: 3,
 	}
 	for _, test := range []struct {
 		name     string

@@ -20,6 +20,8 @@ const (
 	KeyThrottled   = "goshawk.throttled_ns"
 	KeySyscalls    = "goshawk.syscalls"
 	KeySyscallTime = "goshawk.syscall_ns"
+	// KeyObserved is what it cost to observe the system calls.
+	KeyObserved    = "goshawk.startup.observed_ns"
 	KeyMinorFaults = "goshawk.minor_faults"
 	KeyMajorFaults = "goshawk.major_faults"
 

@@ -220,6 +220,7 @@ func readUsage(e *model.Event) Usage {
 		Syscalls:    count(e.Get(KeySyscalls)),
 		SyscallTime: length(e.Get(KeySyscallTime).Duration()),
 		HasSyscalls: e.Get(KeySyscalls).IsSet(),
+		Observed:    length(e.Get(KeyObserved).Duration()),
 		MinorFaults: count(e.Get(KeyMinorFaults)),
 		MajorFaults: count(e.Get(KeyMajorFaults)),
 	}

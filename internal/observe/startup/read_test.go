@@ -16,13 +16,13 @@ import (
 const wholeStart = `
 start took=12ms go=go1.26.0 exe=/srv/shop args=shop,-v ended=exit exit=3 children=2 threads=7 lost=1 unseen=accepts:␣not␣traced,entry godebug=gctrace=1 built=madvdontneed=1 gomaxprocs=4 goproxy=a:1,b:2 cpus=8 quota=1500 throttles=9
 phase kernel_exec -300us 300us
-phase loader 0s 1ms delay=100us off=200us throttled=50us sys=3 systime=30us minor=17 major=2
+phase loader 0s 1ms delay=100us off=200us throttled=50us sys=3 systime=30us observed=3us minor=17 major=2
   call openat 100us 20us operand=/a result=-2
   call mmap 200us 40us result=77
   call openat 300us 20us operand=/b result=3
 phase schedinit 1ms 3ms
 phase gcinit 1ms 3ms within=schedinit
-package net/http 4ms 1ms
+package net/http 4ms 1ms sys=2 systime=12us observed=1us
   call connect 4ms 10us operand=127.0.0.1:80
 phase main 5ms 7ms
 phase first_listen 12ms 0s address=127.0.0.1:80
@@ -41,7 +41,7 @@ func wantWhole() *Start {
 			{Name: KernelExec, Usage: Usage{Begin: -300 * us, Duration: 300 * us, CPU: 300 * us}},
 			{Name: Loader, Usage: Usage{
 				Duration: ms, CPU: 700 * us, RunDelay: 100 * us, OffCPU: 200 * us, Throttled: 50 * us,
-				Syscalls: 3, SyscallTime: 30 * us, HasSyscalls: true, MinorFaults: 17, MajorFaults: 2,
+				Syscalls: 3, SyscallTime: 30 * us, HasSyscalls: true, Observed: 3 * us, MinorFaults: 17, MajorFaults: 2,
 				Calls: []Call{
 					{Name: "mmap", Begin: 200 * us, Duration: 40 * us, Result: 77},
 					{Name: "openat", Operand: "/a", Begin: 100 * us, Duration: 20 * us, Result: -2},
@@ -54,7 +54,7 @@ func wantWhole() *Start {
 			{Name: FirstListen, Address: "127.0.0.1:80", Usage: Usage{Begin: 12 * ms}},
 		},
 		Packages: []Package{{Name: "net/http", Usage: Usage{
-			Begin: 4 * ms, Duration: ms, CPU: ms,
+			Begin: 4 * ms, Duration: 999 * us, CPU: 999 * us, Syscalls: 2, SyscallTime: 12 * us, HasSyscalls: true, Observed: us,
 			Calls: []Call{{Name: "connect", Operand: "127.0.0.1:80", Begin: 4 * ms, Duration: 10 * us}},
 		}}},
 	}

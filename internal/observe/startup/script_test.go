@@ -16,7 +16,7 @@ import (
 func testSchema() *model.Schema {
 	s := &model.Schema{Probe: "startup"}
 	for _, key := range []string{
-		KeyKind, KeyName, KeyWithin, KeyBegin, KeyCPU, KeyRunDelay, KeyOffCPU, KeyThrottled, KeySyscalls, KeySyscallTime,
+		KeyKind, KeyName, KeyWithin, KeyBegin, KeyCPU, KeyRunDelay, KeyOffCPU, KeyThrottled, KeySyscalls, KeySyscallTime, KeyObserved,
 		KeyMinorFaults, KeyMajorFaults, KeyOperand, KeyResult, KeyAddress, KeyExe, KeyArgs, KeyGoVersion, KeyPID, KeyEnded,
 		KeyExitCode, KeySignal, KeyChildren, KeyThreads, KeyLost, KeyUnseen, KeyGoDebug, KeyDefaultGoDebug, KeyGoMaxProcs,
 		KeyGoProxy, KeyCPUs, KeyQuota, KeyThrottles,
@@ -31,7 +31,7 @@ func execTime() time.Time { return time.Unix(1_700_000_000, 0) }
 // script writes events:
 //
 //	start took=50ms go=go1.26.0 exe=/srv/shop args=shop,-v …
-//	phase NAME BEGIN DURATION cpu=… delay=… off=… throttled=… sys=… systime=… minor=… major=… within=… address=…
+//	phase NAME BEGIN DURATION cpu=… delay=… off=… throttled=… sys=… systime=… observed=… minor=… major=… within=… address=…
 //	package NAME BEGIN DURATION …
 //	  call NAME BEGIN DURATION result=… operand=…
 //
@@ -124,7 +124,7 @@ func (s *script) line(words []string) error {
 }
 
 func (s *script) setting(e *model.Event, key, value string) error {
-	durations := map[string]string{"cpu": KeyCPU, "delay": KeyRunDelay, "off": KeyOffCPU, "throttled": KeyThrottled, "systime": KeySyscallTime}
+	durations := map[string]string{"cpu": KeyCPU, "delay": KeyRunDelay, "off": KeyOffCPU, "throttled": KeyThrottled, "systime": KeySyscallTime, "observed": KeyObserved}
 	numbers := map[string]string{
 		"sys": KeySyscalls, "minor": KeyMinorFaults, "major": KeyMajorFaults, "result": KeyResult, "exit": KeyExitCode, "signal": KeySignal,
 		"children": KeyChildren, "threads": KeyThreads, "lost": KeyLost, "gomaxprocs": KeyGoMaxProcs, "cpus": KeyCPUs, "quota": KeyQuota, "throttles": KeyThrottles,

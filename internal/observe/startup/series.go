@@ -59,6 +59,7 @@ func (sum *Usage) merge(u *Usage) {
 	sum.SyscallTime += u.SyscallTime
 	sum.Syscalls += u.Syscalls
 	sum.HasSyscalls = sum.HasSyscalls || u.HasSyscalls
+	sum.Observed += u.Observed
 	sum.MinorFaults += u.MinorFaults
 	sum.MajorFaults += u.MajorFaults
 }

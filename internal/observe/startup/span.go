@@ -77,6 +77,7 @@ func (sum *Usage) add(u *Usage, share float64) {
 	sum.OffCPU += part(u.OffCPU)
 	sum.Throttled += part(min(u.Throttled, u.Duration))
 	sum.SyscallTime += part(u.SyscallTime)
+	sum.Observed += part(u.Observed)
 	sum.Syscalls += u.Syscalls
 	sum.HasSyscalls = sum.HasSyscalls || u.HasSyscalls
 	sum.MinorFaults += u.MinorFaults

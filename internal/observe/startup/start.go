@@ -28,9 +28,9 @@ type Start struct {
 	Children int
 	// Threads counts the threads that it started.
 	Threads int
-	// ProbeCost is what observing cost each package's init, the least that any of
-	// them took: it was taken off their Duration and CPU. 0 where there are too
-	// few packages to tell.
+	// ProbeCost is what observing cost each package's init besides its system
+	// calls, the least that any of them took: it was taken off their Duration and
+	// CPU. 0 where there are too few packages to tell.
 	ProbeCost time.Duration
 	// Lost counts records that did not arrive: what is here may be incomplete.
 	Lost uint64
@@ -85,6 +85,9 @@ type Usage struct {
 	Syscalls    uint64
 	SyscallTime time.Duration
 	HasSyscalls bool
+	// Observed is what it cost to observe these, besides: it was taken off the
+	// Duration and CPU of a package, and is in those of a phase.
+	Observed time.Duration
 	// MinorFaults and MajorFaults are page faults without and with I/O.
 	MinorFaults, MajorFaults uint64
 	// Calls are the system calls worth naming, the longest first: connects and

@@ -19,6 +19,7 @@ type bpfCounters struct {
 	RunDelay    uint64
 	Off         uint64
 	SyscallTime uint64
+	Observed    uint64
 	Syscalls    uint32
 	MinorFaults uint32
 	MajorFaults uint32
@@ -128,6 +129,7 @@ const (
 	bpfProgStartupSwitch    = "startup_switch"
 	bpfProgStartupSysEnter  = "startup_sys_enter"
 	bpfProgStartupSysExit   = "startup_sys_exit"
+	bpfVarConnected         = "connected"
 	bpfVarGiveUp            = "give_up"
 	bpfVarJoined            = "joined"
 	bpfVarJoinedId          = "joined_id"
@@ -136,9 +138,11 @@ const (
 	bpfVarLostRecords       = "lost_records"
 	bpfVarNamespaceDevice   = "namespace_device"
 	bpfVarNamespaceInode    = "namespace_inode"
+	bpfVarSampleEnter       = "sample_enter"
 	bpfVarSlowSyscall       = "slow_syscall"
 	bpfVarStarts            = "starts"
 	bpfVarUntilListen       = "until_listen"
+	bpfVarUntraced          = "untraced"
 	bpfVarUnusedCounters    = "unused_counters"
 	bpfVarUnusedKind        = "unused_kind"
 	bpfVarUnusedMoment      = "unused_moment"
@@ -218,6 +222,7 @@ type bpfMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type bpfVariableSpecs struct {
+	Connected         *ebpf.VariableSpec `ebpf:"connected"`
 	GiveUp            *ebpf.VariableSpec `ebpf:"give_up"`
 	Joined            *ebpf.VariableSpec `ebpf:"joined"`
 	JoinedId          *ebpf.VariableSpec `ebpf:"joined_id"`
@@ -226,9 +231,11 @@ type bpfVariableSpecs struct {
 	LostRecords       *ebpf.VariableSpec `ebpf:"lost_records"`
 	NamespaceDevice   *ebpf.VariableSpec `ebpf:"namespace_device"`
 	NamespaceInode    *ebpf.VariableSpec `ebpf:"namespace_inode"`
+	SampleEnter       *ebpf.VariableSpec `ebpf:"sample_enter"`
 	SlowSyscall       *ebpf.VariableSpec `ebpf:"slow_syscall"`
 	Starts            *ebpf.VariableSpec `ebpf:"starts"`
 	UntilListen       *ebpf.VariableSpec `ebpf:"until_listen"`
+	Untraced          *ebpf.VariableSpec `ebpf:"untraced"`
 	UnusedCounters    *ebpf.VariableSpec `ebpf:"unused_counters"`
 	UnusedKind        *ebpf.VariableSpec `ebpf:"unused_kind"`
 	UnusedMoment      *ebpf.VariableSpec `ebpf:"unused_moment"`
@@ -283,6 +290,7 @@ func (m *bpfMaps) Close() error {
 //
 // It can be passed to loadBpfObjects or ebpf.CollectionSpec.LoadAndAssign.
 type bpfVariables struct {
+	Connected         *ebpf.Variable `ebpf:"connected"`
 	GiveUp            *ebpf.Variable `ebpf:"give_up"`
 	Joined            *ebpf.Variable `ebpf:"joined"`
 	JoinedId          *ebpf.Variable `ebpf:"joined_id"`
@@ -291,9 +299,11 @@ type bpfVariables struct {
 	LostRecords       *ebpf.Variable `ebpf:"lost_records"`
 	NamespaceDevice   *ebpf.Variable `ebpf:"namespace_device"`
 	NamespaceInode    *ebpf.Variable `ebpf:"namespace_inode"`
+	SampleEnter       *ebpf.Variable `ebpf:"sample_enter"`
 	SlowSyscall       *ebpf.Variable `ebpf:"slow_syscall"`
 	Starts            *ebpf.Variable `ebpf:"starts"`
 	UntilListen       *ebpf.Variable `ebpf:"until_listen"`
+	Untraced          *ebpf.Variable `ebpf:"untraced"`
 	UnusedCounters    *ebpf.Variable `ebpf:"unused_counters"`
 	UnusedKind        *ebpf.Variable `ebpf:"unused_kind"`
 	UnusedMoment      *ebpf.Variable `ebpf:"unused_moment"`

@@ -34,6 +34,8 @@ type decoder struct {
 	starts map[uint32]*start
 	frames []model.Frame
 	names  map[uint16]string // of system calls
+	// entry is what the kernel takes at each system call to run the programs.
+	entry time.Duration
 	// single says that somebody asked for one start: it goes on when the program
 	// listens, and nothing of it is held back.
 	single bool
@@ -42,6 +44,9 @@ type decoder struct {
 func newDecoder(host probe.Host) probe.Decoder {
 	d := &decoder{host: host, schema: Schema(), starts: make(map[uint32]*start), names: syscallNames()}
 	d.single = d.variable("until_listen") == 0
+	if d.single {
+		d.entry = entryCost(time.Duration(d.variable("untraced")), callTime())
+	}
 	return d
 }
 
@@ -525,7 +530,9 @@ func (d *decoder) use(e *model.Event, from, to *bpfStartupRecord, whole bool) {
 	v[fieldThrottled] = model.DurationValue(time.Duration(to.Quota.Throttled - from.Quota.Throttled))
 	v[fieldMinorFaults], v[fieldMajorFaults] = model.IntValue(int64(b.MinorFaults-a.MinorFaults)), model.IntValue(int64(b.MajorFaults-a.MajorFaults))
 	if d.single {
-		v[fieldSyscalls], v[fieldSyscallTime] = model.IntValue(int64(b.Syscalls-a.Syscalls)), model.DurationValue(time.Duration(b.SyscallTime-a.SyscallTime))
+		calls := b.Syscalls - a.Syscalls
+		v[fieldSyscalls], v[fieldSyscallTime] = model.IntValue(int64(calls)), model.DurationValue(time.Duration(b.SyscallTime-a.SyscallTime))
+		v[fieldObserved] = model.DurationValue(time.Duration(b.Observed-a.Observed) + time.Duration(calls)*d.entry)
 	}
 }
 

@@ -23,7 +23,9 @@
 //
 // System calls cost every process of the host something while they are traced:
 // they are points of detail, for one start that somebody asked for. Without
-// detail a start is over when the program listens.
+// detail a start is over when the program listens. What they cost the start is
+// measured with them: the programs take their own time, now and then, and the
+// kernel's way into them is timed from user space before the decoder begins.
 //
 // The probe attaches to files, before they are executed. It does not see the
 // start of what was not attached then.

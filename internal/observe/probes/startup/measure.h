@@ -99,48 +99,106 @@ static __always_inline u64 off_clock(struct task_struct *task)
 	return BPF_CORE_READ(info, last_arrival) - BPF_CORE_READ(entity, prev_sum_exec_runtime);
 }
 
+/* count_thread tells how far the counters of a thread are: of one that is on a
+ * CPU, now. */
+static __always_inline void count_thread(struct counters *c, struct thread *t, struct task_struct *task, u64 now)
+{
+	*c = t->sum;
+	/* It may have left the CPU since now was read. */
+	if (t->on_since && now > t->on_since)
+		c->cpu += now - t->on_since;
+	c->run_delay = task->sched_info.run_delay;
+	c->minor_faults = task->min_flt;
+	c->major_faults = task->maj_flt;
+}
+
 /* count_process tells how far the counters of the current process are: what its
- * threads did up to when each last left a CPU, and what the current one, t, did
- * since. */
-static __always_inline void count_process(struct counters *c, struct process *p, struct thread *t, struct task_struct *task, u64 now)
+ * threads have settled, and what the current one did since, which is at own. */
+static __always_inline void count_process(struct counters *c, struct process *p, struct thread *t, struct counters *own)
 {
 	*c = p->sum;
 	if (!t)
 		return;
-	if (t->on_since)
-		c->cpu += now - t->on_since;
-	c->run_delay += task->sched_info.run_delay - t->run_delay;
-	c->minor_faults += task->min_flt - t->minor_faults;
-	c->major_faults += task->maj_flt - t->major_faults;
+	c->cpu += own->cpu - t->settled.cpu;
+	c->run_delay += own->run_delay - t->settled.run_delay;
+	c->syscall_time += own->syscall_time - t->settled.syscall_time;
+	c->observed += own->observed - t->settled.observed;
+	c->syscalls += own->syscalls - t->settled.syscalls;
+	c->minor_faults += own->minor_faults - t->settled.minor_faults;
+	c->major_faults += own->major_faults - t->settled.major_faults;
+}
+
+/* settle counts for the process what its thread, which is at own, did since it last
+ * settled. */
+static __always_inline void settle(struct process *p, struct thread *t, struct counters *own)
+{
+	__sync_fetch_and_add(&p->sum.cpu, own->cpu - t->settled.cpu);
+	__sync_fetch_and_add(&p->sum.run_delay, own->run_delay - t->settled.run_delay);
+	if (own->syscalls != t->settled.syscalls) {
+		__sync_fetch_and_add(&p->sum.syscall_time, own->syscall_time - t->settled.syscall_time);
+		__sync_fetch_and_add(&p->sum.observed, own->observed - t->settled.observed);
+		__sync_fetch_and_add(&p->sum.syscalls, own->syscalls - t->settled.syscalls);
+	}
+	__sync_fetch_and_add(&p->sum.minor_faults, own->minor_faults - t->settled.minor_faults);
+	__sync_fetch_and_add(&p->sum.major_faults, own->major_faults - t->settled.major_faults);
+	t->settled = *own;
 }
 
 /* fill says who and when, and how far the counters are of the current thread and
  * its process. */
-static __always_inline void fill(struct startup_record *e, u8 kind, u32 id, struct process *p, struct thread *t)
+static __always_inline void fill(struct startup_record *e, u8 kind, u32 id, struct process *p, struct thread *t, u64 now)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	u64 now = bpf_ktime_get_boot_ns();
 
 	__builtin_memset(e, 0, sizeof(*e));
 	e->time = now;
 	e->kind = kind;
 	e->tgid = id;
-	e->tid = bpf_get_current_pid_tgid();
+	e->tid = task->pid;
 	read_quota_once(&e->quota, t);
-	e->thread.run_delay = task->sched_info.run_delay;
-	e->thread.minor_faults = task->min_flt;
-	e->thread.major_faults = task->maj_flt;
-	if (p) {
-		count_process(&e->process, p, t, task, now);
-		e->children = p->children;
-		e->threads = p->threads;
+	if (t) {
+		count_thread(&e->thread, t, task, now);
+	} else {
+		e->thread.run_delay = task->sched_info.run_delay;
+		e->thread.minor_faults = task->min_flt;
+		e->thread.major_faults = task->maj_flt;
 	}
-	if (!t)
+	if (!p)
 		return;
-	e->thread.cpu = t->sum.cpu;
-	if (t->on_since)
-		e->thread.cpu += now - t->on_since;
-	e->thread.off = t->sum.off;
-	e->thread.syscall_time = t->sum.syscall_time;
-	e->thread.syscalls = t->sum.syscalls;
+	count_process(&e->process, p, t, &e->thread);
+	e->children = p->children;
+	e->threads = p->threads;
+}
+
+/* The programs take their own time at the first SAMPLED_FIRST system calls of a
+ * thread, whose caches are cold, and at one in SAMPLE_EACH from then on: to ask for
+ * the time is a third of all that they do. */
+#define SAMPLED_FIRST 16
+#define SAMPLE_EACH 8
+/* MOST_SAMPLED is what a sample counts for at most, in ns: the rest is of who
+ * interrupted the program. */
+#define MOST_SAMPLED 2000
+
+/* sample makes what a program is taken to cost, in ns, the average of the last few
+ * samples, of which this is one more. It returns as much of that as counts. */
+static __always_inline u32 sample(u32 *cost, u64 took)
+{
+	if (took > MOST_SAMPLED)
+		took = MOST_SAMPLED;
+	*cost = *cost ? (3 * *cost + (u32)took) / 4 : took;
+	return took;
+}
+
+/* sample_exit counts what the programs took at a system call, of which the latter
+ * has run since a time. It costs as much as at other calls like it, and this is the
+ * nth of these. */
+static __always_inline void sample_exit(struct thread *t, u32 *cost, u32 n, u64 since)
+{
+	u32 took = *cost;
+
+	if (n < SAMPLED_FIRST || n % SAMPLE_EACH == 0) {
+		took = sample(cost, bpf_ktime_get_boot_ns() - since);
+		sample_enter = 1;
+	}
+	t->sum.observed += t->enter_cost + took;
 }

@@ -60,6 +60,7 @@ struct counters {
 	 * at 0. */
 	u64 off;
 	u64 syscall_time;
+	u64 observed; /* ns that the programs at its system calls took */
 	u32 syscalls;
 	u32 minor_faults;
 	u32 major_faults;

@@ -17,6 +17,7 @@ const (
 	fieldThrottled
 	fieldSyscalls
 	fieldSyscallTime
+	fieldObserved
 	fieldMinorFaults
 	fieldMajorFaults
 	fieldOperand
@@ -81,6 +82,7 @@ func fields() []model.Field {
 	f[fieldThrottled] = duration(startup.KeyThrottled, "Time that the control group, or one above it, was throttled meanwhile.")
 	f[fieldSyscalls] = count(startup.KeySyscalls, "{syscall}", "System calls that ended; unset when they are not traced.")
 	f[fieldSyscallTime] = duration(startup.KeySyscallTime, "How long these took.")
+	f[fieldObserved] = duration(startup.KeyObserved, "How long it took to observe these, beside that: a part of the CPU time.")
 	f[fieldMinorFaults] = count(startup.KeyMinorFaults, "{fault}", "Page faults without I/O.")
 	f[fieldMajorFaults] = count(startup.KeyMajorFaults, "{fault}", "Page faults with I/O.")
 	f[fieldOperand] = text(startup.KeyOperand, "Path or address that a system call was about.")

@@ -21,16 +21,14 @@
 #include "state.h"
 #include "measure.h"
 #include "syscalls.h"
+#include "calls.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-#define CLOSE_RANGE_CLOEXEC 4
 #define AF_INET 2
 #define AF_INET6 10
 #define STATE_LISTEN 10
-/* The longest address of a Unix socket, and of an IP socket. */
-#define UNIX_BYTES 110
-#define INET_BYTES 28
+#define TASK_DEAD 0x80
 
 /* is_joined reports whether the current process is the one that is joined. It is
  * asked at each system call of the host. */
@@ -55,19 +53,20 @@ static __always_inline struct startup_record *reserve(void)
 	return e;
 }
 
-/* begin_thread begins to count what a thread does. */
-static __always_inline void begin_thread(struct task_struct *task, u64 on_since, u64 off_since)
+/* begin_thread begins to count what a thread does, anew if it did before. */
+static __always_inline struct thread *begin_thread(struct task_struct *task, u64 on_since, u64 off_since)
 {
-	u32 id = task->pid;
-	struct thread t = {
-		.on_since = on_since,
-		.off_since = off_since,
-		.run_delay = task->sched_info.run_delay,
-		.minor_faults = task->min_flt,
-		.major_faults = task->maj_flt,
-	};
+	struct thread *t = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 
-	bpf_map_update_elem(&threads, &id, &t, BPF_ANY);
+	if (!t)
+		return 0;
+	__builtin_memset(t, 0, sizeof(*t));
+	t->on_since = on_since;
+	t->off_since = off_since;
+	t->settled.run_delay = task->sched_info.run_delay;
+	t->settled.minor_faults = task->min_flt;
+	t->settled.major_faults = task->maj_flt;
+	return t;
 }
 
 /* begin begins the start of the current process, which executed x and had begun
@@ -77,7 +76,7 @@ static __always_inline struct process *begin(u32 id, struct executed *x, struct 
 	struct task_struct *task = bpf_get_current_task_btf();
 	u64 now = bpf_ktime_get_boot_ns(), off = off_clock(task);
 	u64 ran = now - x->time - (off - x->off);
-	struct process fresh = {.began = x->time}, *p;
+	struct process fresh = {.began = x->time, .signal = (u64)task->signal}, *p;
 	struct moment_record *e;
 	struct thread *t;
 
@@ -87,24 +86,23 @@ static __always_inline struct process *begin(u32 id, struct executed *x, struct 
 	}
 	__sync_fetch_and_add(&starts, 1);
 	p = bpf_map_lookup_elem(&processes, &id);
-	begin_thread(task, now, 0);
-	t = own_thread();
+	t = begin_thread(task, now, 0);
 	if (!p || !t)
 		return 0;
 	t->sum.off = off;
-	t->run_delay = x->run_delay;
-	t->minor_faults = x->minor_faults;
-	t->major_faults = x->major_faults;
+	t->settled.run_delay = x->run_delay;
+	t->settled.minor_faults = x->minor_faults;
+	t->settled.major_faults = x->major_faults;
 	/* What two clocks tell may differ by more than they tell. */
 	if (ran <= now - x->time)
-		p->sum.cpu = t->sum.cpu = ran;
+		p->sum.cpu = t->sum.cpu = t->settled.cpu = ran;
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e) {
 		__sync_fetch_and_add(&lost_records, 1);
 		__sync_fetch_and_add(&lost, 1);
 		return p;
 	}
-	fill(&e->record, kind, id, p, t);
+	fill(&e->record, kind, id, p, t, now);
 	e->record.time = x->time;
 	e->record.value = lost_records;
 	e->record.start = BPF_CORE_READ(task, group_leader, start_boottime);
@@ -138,7 +136,7 @@ static __always_inline void tell(u8 kind, u32 id, struct process *p, u64 value)
 
 	if (!e)
 		return;
-	fill(e, kind, id, p, own_thread());
+	fill(e, kind, id, p, own_thread(), bpf_ktime_get_boot_ns());
 	e->value = value;
 	bpf_ringbuf_submit(e, ring_flags());
 }
@@ -173,7 +171,7 @@ int startup_point(struct pt_regs *ctx)
 	e = reserve();
 	if (!e)
 		return 0;
-	fill(e, RECORD_POINT, id, p, own_thread());
+	fill(e, RECORD_POINT, id, p, own_thread(), bpf_ktime_get_boot_ns());
 	e->value = value;
 	e->point = point;
 	e->layout = (u32)cookie;
@@ -230,70 +228,77 @@ int BPF_PROG(startup_fork, struct task_struct *parent, struct task_struct *child
 	return 0;
 }
 
-/* leave counts for the process what its thread did since it last left a CPU. */
+/* leave settles what a thread did that leaves its CPU. */
 static __always_inline void leave(struct process *p, struct thread *t, struct task_struct *task, u64 now)
 {
-	u64 run_delay = task->sched_info.run_delay, ran;
-	u32 minor = task->min_flt, major = task->maj_flt;
+	struct counters own;
 
-	if (t->on_since) {
-		ran = now - t->on_since;
-		t->sum.cpu += ran;
-		__sync_fetch_and_add(&p->sum.cpu, ran);
-	}
-	__sync_fetch_and_add(&p->sum.run_delay, run_delay - t->run_delay);
-	__sync_fetch_and_add(&p->sum.minor_faults, minor - t->minor_faults);
-	__sync_fetch_and_add(&p->sum.major_faults, major - t->major_faults);
-	t->run_delay = run_delay;
-	t->minor_faults = minor;
-	t->major_faults = major;
+	count_thread(&own, t, task, now);
+	settle(p, t, &own);
+	t->sum.cpu = own.cpu;
 	t->on_since = 0;
 	t->off_since = now;
+}
+
+/* end ends the start of the process of the current task if that is the last of its
+ * threads to end. The task itself may have forgotten its signals by then. */
+static __always_inline void end(struct process *p, struct task_struct *task)
+{
+	struct signal_struct *signal = (void *)p->signal;
+	u32 id = task->tgid;
+
+	if (BPF_CORE_READ(signal, live.counter))
+		return;
+	/* The last two may end at the same time. */
+	if (__sync_fetch_and_add(&p->ended, 1))
+		return;
+	tell(RECORD_EXIT, id, p, task->exit_code);
+	forget(id);
 }
 
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(startup_exit, struct task_struct *task)
 {
-	u32 id = task->tgid, thread = task->pid;
-	struct process *p = own_process(id);
+	struct process *p = own_process(task->tgid);
 	struct thread *t;
 
 	if (!p)
 		return 0;
-	if (task->signal->live.counter == 0) {
-		tell(RECORD_EXIT, id, p, task->exit_code);
-		forget(id);
-	}
-	t = bpf_map_lookup_elem(&threads, &thread);
+	t = bpf_task_storage_get(&threads, task, 0, 0);
 	if (t)
 		leave(p, t, task, bpf_ktime_get_boot_ns());
-	bpf_map_delete_elem(&threads, &thread);
+	end(p, task);
 	return 0;
 }
 
 SEC("tp_btf/sched_switch")
 int BPF_PROG(startup_switch, bool preempted, struct task_struct *prev, struct task_struct *next)
 {
-	u32 id = prev->tgid, thread = prev->pid;
+	u32 id = prev->tgid;
 	struct process *p;
 	struct thread *t;
 	u64 now;
 
 	if (!starts)
 		return 0;
-	now = bpf_ktime_get_boot_ns();
-	p = bpf_map_lookup_elem(&processes, &id);
-	t = p ? bpf_map_lookup_elem(&threads, &thread) : 0;
-	if (t)
-		leave(p, t, prev, now);
-	if (p && until_listen && now - p->began > give_up)
-		forget(id);
-	id = next->tgid;
-	thread = next->pid;
-	p = bpf_map_lookup_elem(&processes, &id);
-	t = p ? bpf_map_lookup_elem(&threads, &thread) : 0;
+	t = bpf_task_storage_get(&threads, prev, 0, 0);
+	if (t) {
+		now = bpf_ktime_get_boot_ns();
+		p = bpf_map_lookup_elem(&processes, &id);
+		if (p)
+			leave(p, t, prev, now);
+		/* A kernel that interrupts a program leaves it out where it would run on
+		 * that CPU again: startup_exit, of threads that end together. It does not
+		 * interrupt this one. */
+		if (p && prev->__state & TASK_DEAD)
+			end(p, prev);
+		else if (p && until_listen && now - p->began > give_up)
+			forget(id);
+	}
+	t = bpf_task_storage_get(&threads, next, 0, 0);
 	if (!t)
 		return 0;
+	now = bpf_ktime_get_boot_ns();
 	if (t->off_since)
 		t->sum.off += now - t->off_since;
 	t->off_since = 0;
@@ -334,7 +339,7 @@ int BPF_PROG(startup_listen, struct sock *sk, int before, int after)
 		__sync_fetch_and_add(&lost_records, 1);
 		return 0;
 	}
-	fill(&e->record, RECORD_LISTEN, id, p, own_thread());
+	fill(&e->record, RECORD_LISTEN, id, p, own_thread(), bpf_ktime_get_boot_ns());
 	__builtin_memset(e->operand, 0, sizeof(e->operand));
 	write_address(e->operand, sk);
 	e->record.operand_kind = OPERAND_ADDRESS;
@@ -362,193 +367,40 @@ static __always_inline void note_execve(u32 id)
 	began->time = bpf_ktime_get_boot_ns();
 }
 
-/* is_close reports whether a system call closes descriptors. */
-static __always_inline bool is_close(long number)
-{
-	return number == SYS_close || number == SYS_close_range || number == SYS_dup2 || number == SYS_dup3;
-}
-
-/* note_close forgets connections before they are closed: their descriptors are
- * free again then. */
-static __always_inline void note_close(u32 id, struct process *p, long number, struct pt_regs *regs)
-{
-	struct connection c = {.tgid = id, .fd = SYSCALL_ARG0(regs)};
-	u32 last = SYSCALL_ARG1(regs);
-
-	if (!p->accepted || p->responded)
-		return;
-	if (number == SYS_close_range) {
-		if (SYSCALL_ARG2(regs) & CLOSE_RANGE_CLOEXEC)
-			return;
-		if (!p->closed_at || c.fd < p->closed_from)
-			p->closed_from = c.fd;
-		if (!p->closed_at || last > p->closed_to)
-			p->closed_to = last;
-		p->closed_at = bpf_ktime_get_boot_ns();
-		return;
-	}
-	if (number != SYS_close) {
-		if (c.fd == last)
-			return;
-		c.fd = last;
-	}
-	bpf_map_delete_elem(&accepted, &c);
-}
-
 SEC("tp_btf/sys_enter")
 int BPF_PROG(startup_sys_enter, struct pt_regs *regs, long number)
 {
-	u32 id = tgid();
+	u64 now, since = 0;
 	struct process *p;
 	struct thread *t;
+	u32 id;
 
 	if (launcher && number == SYS_execve)
-		note_execve(id);
-	t = starts ? own_thread() : 0;
+		note_execve(tgid());
+	if (!starts)
+		return 0;
+	if (sample_enter)
+		since = bpf_ktime_get_boot_ns();
+	t = own_thread();
 	if (!t)
 		return 0;
-	if (is_close(number)) {
+	if (connected && is_close(number)) {
+		id = tgid();
 		p = own_process(id);
 		if (p)
 			note_close(id, p, number, regs);
 	}
-	t->syscall_began = bpf_ktime_get_boot_ns();
 	t->syscall_delay = bpf_get_current_task_btf()->sched_info.run_delay;
 	t->syscall = number;
 	t->arg0 = SYSCALL_ARG0(regs);
 	t->arg1 = SYSCALL_ARG1(regs);
+	now = bpf_ktime_get_boot_ns();
+	t->syscall_began = now;
+	if (since) {
+		sample_enter = 0;
+		sample(&t->enter_cost, now - since);
+	}
 	return 0;
-}
-
-/* is_wait reports whether a system call waits for something else to happen: how
- * long it takes says nothing about it. */
-static __always_inline bool is_wait(u32 number)
-{
-	return number == SYS_futex || number == SYS_sched_yield || number == SYS_nanosleep || number == SYS_clock_nanosleep ||
-	       number == SYS_epoll_wait || number == SYS_epoll_pwait;
-}
-
-static __always_inline bool is_write(u32 number)
-{
-	return number == SYS_write || number == SYS_writev || number == SYS_sendto ||
-	       number == SYS_sendmsg || number == SYS_sendfile;
-}
-
-/* operand_kind tells what a system call is about. */
-static __always_inline u8 operand_kind(u32 number, u64 *at, struct thread *t)
-{
-	switch (number) {
-	case SYS_open:
-	case SYS_readlink:
-		*at = t->arg0;
-		return OPERAND_PATH;
-	case SYS_openat:
-	case SYS_openat2:
-	case SYS_readlinkat:
-	case SYS_newfstatat:
-		*at = t->arg1;
-		return OPERAND_PATH;
-	case SYS_connect:
-	case SYS_bind:
-	case SYS_accept:
-	case SYS_accept4:
-		*at = t->arg1;
-		return OPERAND_ADDRESS;
-	}
-	return OPERAND_NONE;
-}
-
-/* is_named reports whether a system call is told of however little it took. */
-static __always_inline bool is_named(u32 number)
-{
-	return number == SYS_open || number == SYS_openat || number == SYS_openat2 || number == SYS_connect ||
-	       number == SYS_bind || number == SYS_listen;
-}
-
-/* tell_syscall sends a record of the system call that has just ended, and returns
- * its time, 0 if it is lost. */
-static __always_inline u64 tell_syscall(u8 kind, u32 id, struct process *p, struct thread *t, long result, u64 took)
-{
-	struct operand_record *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
-	u64 at = 0, time;
-
-	if (!e) {
-		__sync_fetch_and_add(&lost_records, 1);
-		return 0;
-	}
-	fill(&e->record, kind, id, p, t);
-	__builtin_memset(e->operand, 0, sizeof(e->operand));
-	e->record.value = result;
-	e->record.syscall = t->syscall;
-	e->record.syscall_took = took;
-	e->record.fd = t->arg0;
-	e->record.operand_kind = operand_kind(t->syscall, &at, t);
-	if (e->record.operand_kind == OPERAND_PATH)
-		bpf_probe_read_user_str(e->operand, sizeof(e->operand), (void *)at);
-	else if (e->record.operand_kind == OPERAND_ADDRESS)
-		if (bpf_probe_read_user(e->operand, UNIX_BYTES, (void *)at) != 0)
-			bpf_probe_read_user(e->operand, INET_BYTES, (void *)at);
-	time = e->record.time;
-	bpf_ringbuf_submit(e, ring_flags());
-	return time;
-}
-
-/* tell_response sends a record of the first bytes that were sent to a connection. */
-static __always_inline void tell_response(u32 id, struct process *p, struct thread *t, struct moment *since)
-{
-	struct moment_record *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
-
-	if (!e) {
-		__sync_fetch_and_add(&lost_records, 1);
-		return;
-	}
-	fill(&e->record, RECORD_RESPONSE, id, p, t);
-	e->since = *since;
-	bpf_ringbuf_submit(e, ring_flags());
-}
-
-/* open_connection returns when a connection was accepted that is still open, 0
- * for what is none. */
-static __always_inline struct moment *open_connection(struct process *p, struct connection *c)
-{
-	struct moment *since = bpf_map_lookup_elem(&accepted, c);
-
-	/* What another process with the same id had is of before this one's time. */
-	if (!since || since->time < p->began)
-		return 0;
-	if (since->time < p->closed_at && c->fd >= p->closed_from && c->fd <= p->closed_to)
-		return 0;
-	return since;
-}
-
-/* note_connection notices the first connection that is accepted, and the first
- * byte that is sent to one. */
-static __always_inline void note_connection(u32 id, struct process *p, struct thread *t, long result, u64 took)
-{
-	struct connection c = {.tgid = id, .fd = t->arg0};
-	struct moment now = {}, *since;
-	struct quota q = {};
-
-	if (p->responded)
-		return;
-	if ((t->syscall == SYS_accept || t->syscall == SYS_accept4) && result >= 0) {
-		if (!p->accepted)
-			now.time = tell_syscall(RECORD_ACCEPT, id, p, t, result, took);
-		p->accepted = 1;
-		c.fd = result;
-		read_quota(&q);
-		now.throttled = q.throttled;
-		if (!now.time)
-			now.time = bpf_ktime_get_boot_ns();
-		count_process(&now.counters, p, t, bpf_get_current_task_btf(), now.time);
-		bpf_map_update_elem(&accepted, &c, &now, BPF_ANY);
-	} else if (p->accepted && result > 0 && is_write(t->syscall)) {
-		since = open_connection(p, &c);
-		if (!since)
-			return;
-		p->responded = 1;
-		tell_response(id, p, t, since);
-	}
 }
 
 /* join begins to look at a process, and at each of its threads, when it makes a
@@ -574,30 +426,34 @@ static __always_inline struct process *join(u32 id, struct process *p)
 SEC("tp_btf/sys_exit")
 int BPF_PROG(startup_sys_exit, struct pt_regs *regs, long result)
 {
-	u32 id = tgid();
-	struct process *p = own_process(id);
+	u64 now, took, delay;
 	struct thread *t;
-	u64 took, delay;
+	bool told;
+	u32 id;
 
-	if (is_joined(id))
-		p = join(id, p);
-	if (!p)
-		return 0;
-	t = own_thread();
+	if (joined) {
+		id = tgid();
+		if (is_joined(id))
+			join(id, own_process(id));
+	}
+	t = starts ? own_thread() : 0;
 	if (!t || !t->syscall_began)
 		return 0;
-	took = bpf_ktime_get_boot_ns() - t->syscall_began;
+	now = bpf_ktime_get_boot_ns();
+	took = now - t->syscall_began;
 	/* That it was ready and no CPU took it up is not the system call's. */
 	delay = bpf_get_current_task_btf()->sched_info.run_delay - t->syscall_delay;
 	took = took > delay ? took - delay : 0;
 	t->syscall_began = 0;
 	t->sum.syscall_time += took;
 	t->sum.syscalls++;
-	__sync_fetch_and_add(&p->sum.syscall_time, took);
-	__sync_fetch_and_add(&p->sum.syscalls, 1);
-	note_connection(id, p, t, result, took);
-	if (is_named(t->syscall) || (took >= slow_syscall && !is_wait(t->syscall)))
-		tell_syscall(RECORD_SYSCALL, id, p, t, result, took);
+	told = is_named(t->syscall) || (took >= slow_syscall && !is_wait(t->syscall));
+	if (told || is_accept(t->syscall) || (connected && is_write(t->syscall))) {
+		look_up(t, result, now, took, told);
+		sample_exit(t, &t->look_up_cost, t->looked_up++, now);
+		return 0;
+	}
+	sample_exit(t, &t->exit_cost, t->sum.syscalls, now);
 	return 0;
 }
 

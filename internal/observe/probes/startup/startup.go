@@ -71,11 +71,11 @@ func points() []probe.FunctionPoint {
 // tune translates settings for the programs. The processes that they name are of
 // this process's PID namespace, which need not be that of the kernel.
 func tune(s probe.Settings) map[string]uint64 {
-	variables := map[string]uint64{"launcher": uint64(s.Launcher), "joined": uint64(s.Joined), "joined_id": 0, "until_listen": 1}
+	variables := map[string]uint64{"launcher": uint64(s.Launcher), "joined": uint64(s.Joined), "joined_id": 0, "until_listen": 1, "untraced": 0}
 	if s.Launcher == 0 && s.Joined == 0 {
 		return variables
 	}
-	variables["until_listen"] = 0
+	variables["until_listen"], variables["untraced"] = 0, uint64(callTime())
 	if own, err := platform.PIDNamespaceOf(0); err == nil {
 		variables["namespace_device"], variables["namespace_inode"] = own.Device, own.Inode
 	}

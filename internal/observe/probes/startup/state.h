@@ -26,6 +26,17 @@ u64 give_up = 60000000000ULL;
  * nothing is looked up. */
 u64 starts = 0;
 
+/* connected says that a process whose start goes on has accepted a connection.
+ * Until then nobody asks for what is written or closed. */
+u64 connected = 0;
+/* sample_enter asks for the time that the program takes that sees a system call
+ * begin: see sample. */
+u64 sample_enter = 1;
+/* untraced is what a system call took before the programs were there, in ns: what
+ * it takes with them, if no start goes on, is what it costs to call them. It is for
+ * user space, which sets it. */
+u64 untraced = 0;
+
 /* executed is a process that was executed, for which no point was passed yet. */
 struct executed {
 	u64 time;
@@ -51,16 +62,18 @@ struct {
 
 /* process is one whose start goes on. */
 struct process {
-	struct counters sum; /* of its threads, as of when each last left a CPU */
+	struct counters sum; /* what its threads have settled: when each left a CPU */
 	u64 began;
+	u64 signal; /* where the kernel counts its threads */
 	/* When a range of descriptors was closed last, and all that ever were. */
 	u64 closed_at;
 	u32 closed_from, closed_to;
 	u32 children;
 	u32 threads;
+	u32 ended;
 	u8 accepted;
 	u8 responded;
-	u8 padding[6];
+	u8 padding[2];
 };
 
 struct {
@@ -72,24 +85,28 @@ struct {
 
 /* thread is one of such a process. */
 struct thread {
+	/* What the kernel does not count by itself, cpu up to on_since. */
 	struct counters sum;
+	struct counters settled; /* what the process has counted */
 	u64 on_since, off_since;
-	u64 run_delay; /* that the process has counted */
 	u64 syscall_began;
 	u64 syscall_delay; /* run delay when it began */
 	struct quota quota;
 	u64 quota_read; /* the on_since for which quota was read */
 	u64 arg0, arg1;
-	u32 minor_faults, major_faults; /* that the process has counted */
+	/* What the programs take at a system call, in ns: where it begins, and where
+	 * one ends of which nothing more is to be done, and one that is looked up. */
+	u32 enter_cost, exit_cost, look_up_cost;
+	u32 looked_up; /* how many */
 	u32 syscall;
 	u32 padding;
 };
 
-/* Threads outlive the start of their process, and nobody takes them out then. */
+/* Threads outlive the start of their process. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 8192);
-	__type(key, u32);
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
 	__type(value, struct thread);
 } threads SEC(".maps");
 
@@ -119,7 +136,5 @@ static __always_inline struct process *own_process(u32 id)
 
 static __always_inline struct thread *own_thread(void)
 {
-	u32 id = bpf_get_current_pid_tgid();
-
-	return bpf_map_lookup_elem(&threads, &id);
+	return bpf_task_storage_get(&threads, bpf_get_current_task_btf(), 0, 0);
 }

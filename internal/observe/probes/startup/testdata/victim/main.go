@@ -11,10 +11,12 @@ import (
 	"os/user"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	_ "victim/asks"
+	"victim/calls"
 	_ "victim/crashes"
 	"victim/crosses"
 	_ "victim/reads"
@@ -63,12 +65,35 @@ func main() {
 		}
 	case "user":
 		_, _ = user.Lookup("nobody")
+	case "took":
+		fmt.Println(int64(calls.Took))
+	case "threads":
+		threads(4, 5000)
 	case "status":
 		os.Exit(7)
 	case "wait":
 		fmt.Println("waits")
 		io.Copy(io.Discard, os.Stdin)
 	}
+}
+
+// threads has n threads that make calls system calls each, and run until the program
+// ends.
+func threads(n, calls int) {
+	var made sync.WaitGroup
+	made.Add(n)
+	for i := 0; i < n; i++ {
+		go func() {
+			runtime.LockOSThread()
+			for j := 0; j < calls; j++ {
+				syscall.Getppid()
+			}
+			made.Done()
+			for {
+			}
+		}()
+	}
+	made.Wait()
 }
 
 // probed serves too, but the first connection: that it closes, in the way that how
