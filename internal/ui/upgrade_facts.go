@@ -43,6 +43,10 @@ func upgradeOf(r *v1.Record) upgradeFacts {
 	if r.DurationNS != nil {
 		u.took = sensible(*r.DurationNS)
 	}
+	if u.passive == 0 {
+		// The old process never ceased to accept, so that it had nothing to resume.
+		u.resume = 0
+	}
 	return u
 }
 
@@ -123,7 +127,7 @@ func (u *upgradeFacts) end() Outcome {
 	case u.outcome == upgradeRolledBack && u.passive > 0:
 		return Outcome{"bad", "back", "rolled back", "The new process did not pass its probation: the old one accepts again."}
 	case u.outcome == upgradeRolledBack:
-		return Outcome{"warn", "back", "rolled back", "The new process did not get to accept alone (" + orWord(partWords(u.last()), "start") + "): the old one never ceased to accept."}
+		return Outcome{"warn", "back", "rolled back", "It came no further than “" + orWord(partWords(u.last()), "start") + "”: the old process never ceased to accept."}
 	case u.outcome == upgradeNotStarted:
 		return Outcome{"bad", "stop", "not started", "Nothing could be started: the old process serves as before."}
 	}

@@ -240,6 +240,33 @@ func TestUpgrade_showsTheProcessesSideBySide(t *testing.T) {
 	}
 }
 
+func TestUpgrade_showsWhatHasNoShape(t *testing.T) {
+	evil := "a\x1b[0m\u202eb"
+	list, drains := hostileUpgrades(evil)
+	view := newUpgrade(&list.Items[0], &drains.Items[0], testNow())
+	texts := []string{view.Name, view.Service, view.Reason, view.Cut}
+	for _, p := range view.Facts {
+		texts = append(texts, p.Value)
+	}
+	for _, row := range upgradeTable("x", list.Items, false, testNow()).Rows {
+		for _, c := range row.Cells {
+			texts = append(texts, c.Text, c.Title, c.Outcome.Text)
+		}
+	}
+	escaped := 0
+	for _, text := range texts {
+		if text != visible(text) {
+			t.Errorf("%q", text)
+		}
+		if strings.Contains(text, `\u202e`) {
+			escaped++
+		}
+	}
+	if escaped < 8 {
+		t.Errorf("%d texts are escaped", escaped)
+	}
+}
+
 func TestUpgrade_ofTimesThatMakeNoSenseIsDrawn(t *testing.T) {
 	list, drains := hostileUpgrades("x")
 	huge := int64(math.MaxInt64)
@@ -265,6 +292,7 @@ func TestUpgrade_saysWhatMatters(t *testing.T) {
 			"Connections 17", "393 of 19,681 requests failed", "those that failed",
 		}, []string{"How the old process drained", "Why", "No request was seen"}},
 		{"/upgrades/" + list[1].TraceID, []string{"rolled back", "it has said nothing for 2s", "41 µs until the old one accepted again", "Why"}, []string{"drained"}},
+		{"/upgrades/" + list[2].TraceID, []string{"rolled back", "came no further than “warm”", "exit status 2"}, []string{"accepted again"}},
 		{"/upgrades/" + list[3].TraceID + "?event=gone", []string{"not started", "of another machine", "Nothing was started"}, []string{"New process"}},
 		// The end of a process is an event of an upgrade as well.
 		{"/upgrades/" + list[0].TraceID + "?event=" + sampleDrain(&list[0]).ID, []string{"Upgrade of shop to generation 3"}, nil},

@@ -57,21 +57,38 @@ export function marksAt(marks, from, to) {
 export const ROOM = 20;
 
 /**
- * Chooses where texts are written: each to the right of its line, unless it would
- * reach the next one; the last one to its left when there alone is room.
- * @param {{x: number, width: number}[]} texts their lines, and how wide they are
+ * Says what a mark is, whole and in short: how it ended.
+ * @param {string} text such as "upgrade 3 rolled back"
+ * @returns {string[]} longest first
+ */
+export function formsOf(text) {
+  return [text, text.replace(/^\S+ \d+ /, "")];
+}
+
+/**
+ * Chooses where texts are written, and in which form: each to the right of its
+ * line, unless it would reach the next one; the last one to its left when there
+ * alone is room.
+ * @param {{x: number, widths: number[]}[]} texts their lines, and how wide their
+ *   forms are, longest first
  * @param {number} begin where the room begins
  * @param {number} end where it ends
  * @param {number} gap between a line and a text
- * @returns {(number | null)[]} where each is written; null for nowhere
+ * @returns {({at: number, form: number} | null)[]} null for nowhere
  */
 export function placeTexts(texts, begin, end, gap) {
-  const places = texts.map(({ x, width }, i) => (x + gap + width <= (texts[i + 1]?.x ?? end + gap) - gap ? x + gap : null));
+  const places = texts.map(({ x, widths }, i) => {
+    const limit = i + 1 < texts.length ? texts[i + 1].x - gap : end;
+    const form = widths.findIndex((width) => x + gap + width <= limit);
+    return form < 0 ? null : { at: x + gap, form };
+  });
   const last = texts.length - 1;
-  if (last < 0 || places[last] !== null) return places;
-  const at = texts[last].x - gap - texts[last].width;
-  const reached = last > 0 ? (places[last - 1] ?? texts[last - 1].x) + (places[last - 1] === null ? 0 : texts[last - 1].width) + gap : begin;
-  if (at >= reached) places[last] = at;
+  if (last < 0 || places[last]) return places;
+  const before = places[last - 1];
+  let reached = begin;
+  if (last > 0) reached = (before ? before.at + texts[last - 1].widths[before.form] : texts[last - 1].x) + gap;
+  const form = texts[last].widths.findIndex((width) => texts[last].x - gap - width >= reached);
+  if (form >= 0) places[last] = { at: texts[last].x - gap - texts[last].widths[form], form };
   return places;
 }
 
@@ -107,7 +124,7 @@ export function paintMarks(u, marks, colors) {
   ctx.font = `${10 * ratio}px ${colors.font}`;
   ctx.textBaseline = "top";
   ctx.textAlign = "left";
-  const texts = seen.map(({ mark, left }) => ({ x: left, width: ctx.measureText(mark.text).width }));
+  const texts = seen.map(({ mark, left }) => ({ x: left, widths: formsOf(mark.text).map((text) => ctx.measureText(text).width) }));
   const places = placeTexts(texts, bbox.left, bbox.left + bbox.width, 3 * ratio);
   seen.forEach(({ mark, left }, i) => {
     const color = colors[TOKENS[mark.look] ?? "muted"];
@@ -116,10 +133,10 @@ export function paintMarks(u, marks, colors) {
     ctx.moveTo(Math.round(left) + 0.5, bbox.top - 14 * ratio);
     ctx.lineTo(Math.round(left) + 0.5, bbox.top + bbox.height);
     ctx.stroke();
-    const at = places[i];
-    if (at === null) return;
+    const place = places[i];
+    if (!place) return;
     ctx.fillStyle = color;
-    ctx.fillText(mark.text, at, bbox.top - 14 * ratio);
+    ctx.fillText(formsOf(mark.text)[place.form], place.at, bbox.top - 14 * ratio);
   });
   ctx.restore();
 }
