@@ -17,6 +17,8 @@ type attempt struct {
 	next    *next
 	outcome Outcome
 	timeout *silence
+	// back is the event of being Running again.
+	back Event
 	// offered is set once the new process was told that it takes over.
 	offered bool
 }
@@ -39,20 +41,26 @@ func (e errFailed) Error() string { return e.reason }
 func (u *Upgrader) Upgrade(ctx context.Context) (Outcome, error) {
 	select {
 	case u.attempt <- struct{}{}:
-		defer func() { <-u.attempt }()
 	default:
 		return Outcome{}, fmt.Errorf("upgrade: %w: another upgrade goes on", ErrBusy)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	if err := u.mayBegin(cancel); err != nil {
+		<-u.attempt
 		return Outcome{}, fmt.Errorf("upgrade: %w: %w", ErrBusy, err)
 	}
 	a := &attempt{Upgrader: u, outcome: Outcome{Outcome: Running, Generation: u.generation + 1, Began: time.Now()}}
 	err := a.run(ctx)
 	u.mu.Lock()
 	u.last, u.abort = a.result(), nil
+	if err != nil {
+		u.nextPID = 0
+	}
 	u.mu.Unlock()
+	// Who hears that this process runs may ask for the next one.
+	<-u.attempt
+	u.enter(Running, a.back, Spawning, RolledBack)
 	if err != nil {
 		return a.outcome, fmt.Errorf("upgrade: %w", err)
 	}
@@ -99,10 +107,7 @@ func (a *attempt) run(ctx context.Context) error {
 	if err := a.spawn(ctx); err != nil {
 		a.inherit()
 		a.outcome.Reason, a.outcome.Ended = err.Error(), a.passed()
-		a.mu.Lock()
-		a.nextPID = 0
-		a.mu.Unlock()
-		a.enter(Running, Event{Reason: err.Error(), Outcome: a.result()})
+		a.back = Event{Reason: err.Error(), Outcome: a.result()}
 		return err
 	}
 	err := a.warm(ctx)
@@ -360,10 +365,7 @@ func (a *attempt) rollBack(reason error) {
 	a.enter(RolledBack, Event{Reason: a.outcome.Reason, Outcome: a.result()})
 	a.dismiss(reason.Error())
 	a.inherit()
-	a.mu.Lock()
-	a.nextPID = 0
-	a.mu.Unlock()
-	a.enter(Running, Event{Peer: a.outcome.PID})
+	a.back = Event{Peer: a.outcome.PID}
 }
 
 // kill ends the new process at once.

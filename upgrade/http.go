@@ -52,7 +52,7 @@ type httpConn struct {
 	further atomic.Int32
 	// patience is nil for connections of listeners that are not of this package.
 	patience interface {
-		begin()
+		begin(body bool)
 		rest()
 		end(after time.Duration) bool
 		further() bool
@@ -153,9 +153,7 @@ func (h *httpServer) conn(c net.Conn) *httpConn {
 		}
 		if p != nil {
 			known.patience = p
-			if encrypted {
-				p.encrypted()
-			}
+			p.expect(encrypted)
 		}
 		h.conns[c] = known
 	}
@@ -169,7 +167,7 @@ func (h *httpServer) begin(c *httpConn, r *http.Request) {
 	case r.ProtoMajor == 2:
 		c.http2.Store(true)
 	case c.patience != nil:
-		c.patience.begin()
+		c.patience.begin(r.Body != http.NoBody)
 	default:
 		h.mu.Lock()
 		defer h.mu.Unlock()

@@ -111,14 +111,8 @@ func (o *origin) start(s started) (*next, error) {
 	if err := conn.Send(s.hello); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	files, null, err := standard()
-	if err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	if null != nil {
-		defer null.Close()
-	}
-	files = append(files, end)
+	// One that the program has closed is opened anew by the next one's runtime.
+	files := []*os.File{os.Stdin, os.Stdout, os.Stderr, end}
 	// They are closed here after the start, so they must be others than those of the sockets.
 	var copies []*os.File
 	defer func() {
@@ -144,25 +138,6 @@ func (o *origin) start(s started) (*next, error) {
 	go n.hear()
 	go n.wait()
 	return n, nil
-}
-
-// standard returns the first three descriptors of a new process. Those that the program
-// has closed lead nowhere: else whatever is opened next would have their numbers. Null is
-// to be closed, if it is not nil.
-func standard() (files []*os.File, null *os.File, err error) {
-	files = []*os.File{os.Stdin, os.Stdout, os.Stderr}
-	for i, f := range files {
-		if f.Fd() != ^uintptr(0) {
-			continue
-		}
-		if null == nil {
-			if null, err = os.OpenFile(os.DevNull, os.O_RDWR, 0); err != nil {
-				return nil, nil, err
-			}
-		}
-		files[i] = null
-	}
-	return files, null, nil
 }
 
 // hear receives until the process has closed its end, or says what nobody understands.

@@ -1,6 +1,7 @@
 package upgrade
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -24,33 +25,57 @@ type patience struct {
 	mu     sync.Mutex
 	idle   bool      // nothing was read since it was said to be idle
 	busy   bool      // a request is handled
-	secret bool      // what is read is encrypted
+	body   bool      // and it has a body
 	fresh  bool      // what was read may have been a handshake alone
 	since  time.Time // when it was said to be idle, or last read from
-	tail   [4]byte   // what was read last
 	ending bool
+
+	plain bool    // what is read are requests
+	tail  [4]byte // what was read last
+	heads int     // ends of headers that were read, but for those of requests that were handled
 }
 
-// encrypted says, before anything was read, that requests come encrypted, and that what
+// expect says, before anything was read, that requests come. If they are encrypted, what
 // comes first is none.
-func (p *patience) encrypted() {
+func (p *patience) expect(encrypted bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.secret, p.fresh = true, true
+	p.plain, p.fresh = !encrypted, encrypted
 }
 
-// begin says that a request is handled from now on.
-func (p *patience) begin() {
+// begin says that a request is handled from now on, and whether it has a body.
+func (p *patience) begin(body bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.busy, p.idle, p.fresh = true, false, false
+	p.busy, p.body, p.idle, p.fresh = true, body, false, false
+	p.heads = max(p.heads-1, 0)
 }
 
 // rest says that the connection waits for a request from now on.
 func (p *patience) rest() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.body {
+		// What seemed to be a header may have been of the body.
+		p.heads = 0
+	}
 	p.busy, p.idle, p.fresh, p.since = false, true, false, time.Now()
+}
+
+// endOfHeader ends a header of HTTP/1.
+const endOfHeader = "\r\n\r\n"
+
+// look counts the headers in what was read. The lock is held.
+func (p *patience) look(b []byte) {
+	const n = len(endOfHeader)
+	// One that begins in what was read before, and those that do not.
+	var around [2 * (n - 1)]byte
+	m := copy(around[:], p.tail[1:])
+	m += copy(around[m:], b)
+	p.heads += bytes.Count(around[:m], []byte(endOfHeader)) + bytes.Count(b, []byte(endOfHeader))
+	last := b[max(len(b)-n, 0):]
+	copy(p.tail[:], p.tail[len(last):])
+	copy(p.tail[n-len(last):], last)
 }
 
 // end makes who waits for a request read the end of the connection, if nothing came
@@ -73,9 +98,9 @@ func (p *patience) read(b []byte) (int, error) {
 		p.mu.Lock()
 		if n > 0 {
 			p.idle, p.since = false, time.Now()
-			last := b[max(n-len(p.tail), 0):n]
-			copy(p.tail[:], p.tail[len(last):])
-			copy(p.tail[len(p.tail)-len(last):], last)
+			if p.plain {
+				p.look(b[:n])
+			}
 		}
 		ending := p.ending
 		p.ending = false
@@ -100,7 +125,7 @@ func (p *patience) read(b []byte) (int, error) {
 // handled, which is another request if this one has no body.
 func (p *patience) further() bool {
 	p.mu.Lock()
-	behind := !p.secret && string(p.tail[:]) != "\r\n\r\n"
+	behind := p.plain && (p.heads > 0 || string(p.tail[:]) != endOfHeader)
 	p.mu.Unlock()
 	return behind || p.hasMore()
 }

@@ -231,6 +231,12 @@ func (r *rig) entered(generation int, s upgrade.State) upgrade.Event {
 	})
 }
 
+// left reports whether a process has left the state that the i-th event is of: only then
+// it can be asked for the next upgrade. The lock is held.
+func (r *rig) left(e upgrade.Event, i int) bool {
+	return slices.ContainsFunc(r.events[i:], func(later upgrade.Event) bool { return later.PID == e.PID && later.From == e.State })
+}
+
 // outcome waits for the end of the n-th upgrade, 0 the first.
 func (r *rig) outcome(n int) upgrade.Outcome {
 	r.t.Helper()
@@ -238,11 +244,11 @@ func (r *rig) outcome(n int) upgrade.Outcome {
 	for {
 		r.mu.Lock()
 		news, seen := r.news, 0
-		for _, e := range r.events {
+		for i, e := range r.events {
 			if e.Outcome == nil {
 				continue
 			}
-			if seen == n {
+			if seen == n && (e.State != upgrade.RolledBack || r.left(e, i)) {
 				r.mu.Unlock()
 				return *e.Outcome
 			}
@@ -302,23 +308,33 @@ func (r *rig) awaitChild(pid int) {
 // signal sends a signal to the process that serves.
 func (r *rig) signal(s unix.Signal) {
 	r.t.Helper()
-	if err := unix.Kill(r.serving(), s); err != nil {
+	pid := r.serving()
+	if pid == 0 {
+		r.t.Fatalf("nobody serves:\n%s", r.log)
+	}
+	if err := unix.Kill(pid, s); err != nil {
 		r.t.Fatal(err)
 	}
 }
 
-// serving returns the process that entered running last, and has not ended.
+// serving returns the process that entered running last of those that do not end.
 func (r *rig) serving() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	pid := 0
+	var running []int
 	for _, e := range r.events {
-		switch {
-		case e.State == upgrade.Running:
-			pid = e.PID
+		switch e.State {
+		case upgrade.Running, upgrade.Committed, upgrade.Draining, upgrade.Drained:
+			running = slices.DeleteFunc(running, func(pid int) bool { return pid == e.PID })
+		}
+		if e.State == upgrade.Running {
+			running = append(running, e.PID)
 		}
 	}
-	return pid
+	if len(running) == 0 {
+		return 0
+	}
+	return running[len(running)-1]
 }
 
 // end ends all versions.
@@ -351,6 +367,17 @@ func (r *rig) end() {
 	if r.t.Failed() {
 		r.t.Logf("log:\n%s", r.log)
 	}
+}
+
+// gone waits for the end of a process.
+func (r *rig) gone(pid int) {
+	r.t.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if !isVictim(pid) {
+			return
+		}
+	}
+	r.t.Fatalf("%d does not end:\n%s", pid, r.log)
 }
 
 // isVictim reports whether a process runs the test's program with a plan: numbers are used

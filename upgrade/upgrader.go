@@ -114,7 +114,7 @@ func (u *Upgrader) begin() error {
 
 // activated takes the sockets that systemd has passed.
 func (u *Upgrader) activated() error {
-	list, err := systemd.Listeners(os.Environ())
+	list, err := systemd.Listeners(ownSockets(os.Environ()))
 	if err != nil {
 		return err
 	}
@@ -225,12 +225,13 @@ func (u *Upgrader) Status() Status {
 }
 
 // enter changes the state and tells of it. If some are given, it does so only from one of
-// these, and unless this process ends. It reports whether the state has changed.
+// these; one that ends does not leave its probation. It reports whether the state has
+// changed.
 func (u *Upgrader) enter(to State, e Event, from ...State) bool {
 	u.telling.Lock()
 	defer u.telling.Unlock()
 	u.mu.Lock()
-	if u.state == to || len(from) > 0 && (u.ending || !slices.Contains(from, u.state)) {
+	if u.state == to || len(from) > 0 && (!slices.Contains(from, u.state) || u.ending && u.state == Probation) {
 		u.mu.Unlock()
 		return false
 	}

@@ -62,9 +62,8 @@ func (c *Client) ask(ctx context.Context, do string, hear func(*Reply) (bool, er
 	if err != nil {
 		return err
 	}
-	if _, err := c.conn.Write(append(line, '\n')); err != nil {
-		return fail(err)
-	}
+	// One that does not answer this user says so, and closes, before it is asked.
+	_, unsaid := c.conn.Write(append(line, '\n'))
 	for c.lines.Scan() {
 		var r Reply
 		if err := json.Unmarshal(c.lines.Bytes(), &r); err != nil {
@@ -78,7 +77,10 @@ func (c *Client) ask(ctx context.Context, do string, hear func(*Reply) (bool, er
 			return nil
 		}
 	}
-	if err := c.lines.Err(); err != nil {
+	switch err := c.lines.Err(); {
+	case unsaid != nil:
+		return fail(unsaid)
+	case err != nil:
 		return fail(err)
 	}
 	return fail(io.ErrUnexpectedEOF)

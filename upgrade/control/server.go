@@ -67,7 +67,7 @@ type Server struct {
 
 	mu      sync.Mutex
 	closing bool
-	telling sync.WaitGroup // of events
+	telling sync.WaitGroup // answers and events
 	room    chan struct{}
 }
 
@@ -92,17 +92,18 @@ func Serve(folder string, h Handler) (*Server, error) {
 	return s, nil
 }
 
-// lastEvents is how long [Server.Close] waits for the last events to be read.
-const lastEvents = time.Second
+// lastWords is how long [Server.Close] waits for the last answers and events to be read.
+const lastWords = time.Second
 
-// Close removes the socket, ends all talks and waits for their end. Who listens to events
-// hears the last ones, if the handler has none any more.
+// Close removes the socket, ends all talks and waits for their end. Who was promised an
+// answer has it, and who listens to events hears the last ones, if the handler has none
+// any more.
 func (s *Server) Close() error {
 	err := s.listener.Close()
 	s.mu.Lock()
 	s.closing = true
 	s.mu.Unlock()
-	timer := time.AfterFunc(lastEvents, s.cancel)
+	timer := time.AfterFunc(lastWords, s.cancel)
 	defer timer.Stop()
 	s.telling.Wait()
 	s.cancel()
@@ -168,7 +169,12 @@ func (s *Server) talk(c *net.UnixConn) {
 		case <-ctx.Done():
 			return
 		case r := <-requests:
-			if err := s.answer(ctx, r, say); err != nil {
+			if !s.beginTelling() {
+				return
+			}
+			err := s.answer(ctx, r, say)
+			s.telling.Done()
+			if err != nil {
 				return
 			}
 		}
@@ -208,10 +214,6 @@ func (s *Server) answer(ctx context.Context, r Request, say func(Reply) error) e
 		}
 		return sayJSON(say, outcome, func(raw json.RawMessage) Reply { return Reply{Outcome: raw, Error: text} })
 	case Events:
-		if !s.beginTelling() {
-			return io.EOF
-		}
-		defer s.telling.Done()
 		err := s.handler.Events(ctx, func(e any) error {
 			return sayJSON(say, e, func(raw json.RawMessage) Reply { return Reply{Event: raw} })
 		})
@@ -247,8 +249,13 @@ func mayAsk(c *net.UnixConn) error {
 	if err != nil {
 		return err
 	}
-	if uid != 0 && uid != os.Geteuid() {
-		return fmt.Errorf("user %d may not ask a process of user %d", uid, os.Geteuid())
+	return mayUser(uid, os.Geteuid())
+}
+
+// mayUser says why a user may not ask a process of another one.
+func mayUser(uid, of int) error {
+	if uid != 0 && uid != of {
+		return fmt.Errorf("user %d may not ask a process of user %d", uid, of)
 	}
 	return nil
 }

@@ -211,6 +211,9 @@ func (e *Engine) serve(ctx, inner context.Context, signals <-chan os.Signal, rea
 		case <-ctx.Done():
 			return e.stop(unix.SIGTERM, signals), nil
 		case <-died:
+			if now, upgrading := e.current(); upgrading || now != serving {
+				continue // another version was started meanwhile
+			}
 			e.enter(upgrade.Draining, serving, upgrade.Event{Reason: fmt.Sprintf("process %d ended by itself: %s", serving.pid, serving.how())})
 			return e.stop(nil, signals), nil
 		case <-e.changed:

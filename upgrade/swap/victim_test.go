@@ -37,7 +37,11 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		mode = os.Args[1]
 	}
-	var err error
+	// Without it the race detector makes each process end a second late.
+	err := os.Setenv("GORACE", "atexit_sleep_ms=0")
+	if err != nil {
+		panic(err)
+	}
 	switch mode {
 	case asShim:
 		err = swap.Exec(os.Args[2:])
@@ -59,6 +63,7 @@ func TestMain(m *testing.M) {
 // serve is a server that knows nothing of upgrades. The file says what is wrong with the
 // versions that start from now on.
 func serve(misfortune string) error {
+	go endWithParent()
 	text, err := os.ReadFile(misfortune)
 	if err != nil {
 		return err
@@ -76,7 +81,11 @@ func serve(misfortune string) error {
 	failed := make(chan error, len(names))
 	for i, name := range names {
 		f := os.NewFile(uintptr(3+i), name)
-		if c, err := net.FilePacketConn(f); err == nil {
+		if kind, err := unix.GetsockoptInt(3+i, unix.SOL_SOCKET, unix.SO_TYPE); err == nil && kind == unix.SOCK_DGRAM {
+			c, err := net.FilePacketConn(f)
+			if err != nil {
+				return err
+			}
 			go echo(c)
 			continue
 		}
@@ -129,6 +138,15 @@ func serve(misfortune string) error {
 	return nil
 }
 
+// endWithParent ends this process when its parent does: a test that is cut short leaves
+// nothing behind.
+func endWithParent() {
+	for parent := os.Getppid(); os.Getppid() == parent; {
+		time.Sleep(100 * time.Millisecond)
+	}
+	os.Exit(9)
+}
+
 func notify() error {
 	c, err := net.Dial("unixgram", os.Getenv("NOTIFY_SOCKET"))
 	if err != nil {
@@ -150,18 +168,32 @@ func echo(c net.PacketConn) {
 	}
 }
 
+// plan is what an engine of its own is told of its options.
+type plan struct {
+	Command, Shim           []string
+	Listeners               []swap.Listener
+	Notify, Reap            bool
+	Ready, Probation, Drain time.Duration
+	ControlFolder           string
+}
+
 // runEngine is an engine as a process of its own, which tells its events. It exits as the
 // server does.
-func runEngine(plan string) error {
-	var o swap.Options
-	if err := json.Unmarshal([]byte(plan), &o); err != nil {
+func runEngine(text string) error {
+	var p plan
+	if err := json.Unmarshal([]byte(text), &p); err != nil {
 		return err
+	}
+	o := swap.Options{
+		Command: p.Command, Shim: p.Shim, Listeners: p.Listeners, Notify: p.Notify, Reap: p.Reap,
+		Ready: p.Ready, Probation: p.Probation, Drain: p.Drain, ControlFolder: p.ControlFolder,
 	}
 	if o.Reap {
 		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 			return err
 		}
 	}
+	go endWithParent()
 	o.Events = func(e upgrade.Event) { _ = json.NewEncoder(os.Stdout).Encode(e) }
 	o.Stdout = os.Stderr
 	e, err := swap.New(o)

@@ -266,8 +266,11 @@ func (d *decoder) instant(s *start, r *bpfStartupRecord, name, address string, e
 func (d *decoder) point(s *start, r *bpfStartupRecord, emit func(*model.Event)) {
 	point := bpfPoint(r.Point)
 	s.layout, s.known = r.Layout, true
-	// procresize and others run again later, and on other threads.
-	if s.sawMain && point != bpfPointPOINT_SYSMON || point != bpfPointPOINT_SYSMON && r.Tid != r.Tgid {
+	// procresize and others run again later, and on other threads. Of the main
+	// goroutine the runtime lets go just before main.main, so that another thread
+	// may take it up there.
+	anyThread := point == bpfPointPOINT_SYSMON || point == bpfPointPOINT_MAIN_MAIN
+	if s.sawMain && point != bpfPointPOINT_SYSMON || !anyThread && r.Tid != r.Tgid {
 		return
 	}
 	switch point {
