@@ -1,17 +1,14 @@
 package swap_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -61,122 +58,8 @@ func TestUpgrade_theNewVersionServes(t *testing.T) {
 	}
 }
 
-// load connects again and again while something happens.
-func (r *rig) load(during func()) {
-	r.t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
-	var working sync.WaitGroup
-	var mu sync.Mutex
-	answered := 0
-	address := r.address(0)
-	for range 4 {
-		working.Go(func() {
-			for ctx.Err() == nil {
-				_, err := ask("tcp", address)
-				var op *net.OpError
-				mu.Lock()
-				answered++
-				// One that dies drops what it has accepted; nobody is refused.
-				if errors.As(err, &op) && op.Op == "dial" {
-					r.t.Errorf("a connection is refused: %v", err)
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	during()
-	stop()
-	working.Wait()
-	if answered == 0 {
-		r.t.Error("nothing was answered")
-	}
-}
-
-func TestUpgrade_whatDoesNotProveItself(t *testing.T) {
-	t.Parallel()
-	refused := errors.New("the objective is not kept")
-	for name, test := range map[string]struct {
-		harm   string
-		change func(*swap.Options)
-		during func(*rig)
-		reason string
-	}{
-		"it ends at once": {
-			harm: "exit 3", change: func(o *swap.Options) { o.Notify = true }, reason: "ended before it was ready: exit status 3",
-		},
-		"it ends in its probation": {harm: "later 200ms", change: long, reason: "ended in its probation: exit status 7"},
-		"it does not say that it is ready": {
-			change: func(o *swap.Options) { o.Notify, o.Timeout = true, 300*time.Millisecond },
-			reason: "did not say that it is ready (READY=1) within 300ms",
-		},
-		"the gate refuses": {
-			change: func(o *swap.Options) {
-				o.Gate = func(context.Context, upgrade.Candidate) error { return refused }
-			},
-			reason: "the objective is not kept",
-		},
-		"the gate is asked when it dies": {
-			harm: "later 500ms",
-			change: func(o *swap.Options) {
-				o.Gate = func(ctx context.Context, _ upgrade.Candidate) error {
-					<-ctx.Done()
-					return context.Cause(ctx)
-				}
-			},
-			reason: "ended in its probation: exit status 7",
-		},
-		"it is aborted before it is ready": {
-			change: func(o *swap.Options) { o.Ready, o.Timeout = time.Minute, time.Minute }, during: abortAt(upgrade.Warming), reason: "aborted by the test",
-		},
-		"it is aborted in its probation": {change: long, during: abortAt(upgrade.Probation), reason: "aborted by the test"},
-		"it is killed in its probation": {
-			change: long, reason: "signal: killed",
-			during: func(r *rig) {
-				e := r.await("it is in probation", func(e upgrade.Event) bool { return e.State == upgrade.Probation })
-				_ = unix.Kill(e.Peer, unix.SIGKILL)
-			},
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			o := options(t)
-			if test.change != nil {
-				test.change(&o)
-			}
-			// The first one says that it is ready.
-			write(t, o.Command[2], "notify")
-			r := newRig(t, o)
-			old := r.running(1)
-			r.harm(test.harm)
-			r.load(func() {
-				if test.during != nil {
-					go test.during(r)
-				}
-				outcome, err := r.upgrade()
-				if !errors.Is(err, upgrade.ErrRolledBack) || outcome.Outcome != upgrade.RolledBack || !strings.Contains(outcome.Reason, test.reason) {
-					t.Errorf("%+v, %v; want %s", outcome, err, test.reason)
-				}
-			})
-			s := r.engine.Status()
-			if s.State != upgrade.Running || s.PID != old.PID || s.NextPID != 0 {
-				t.Errorf("afterwards: %+v", s)
-			}
-			r.await("the old one runs", func(e upgrade.Event) bool {
-				return e.State == upgrade.Running && e.From == upgrade.RolledBack && e.PID == old.PID
-			})
-		})
-	}
-}
-
 // long makes a probation that no test waits for.
 func long(o *swap.Options) { o.Probation = time.Hour }
-
-func abortAt(s upgrade.State) func(*rig) {
-	return func(r *rig) {
-		r.await("it is "+string(s), func(e upgrade.Event) bool { return e.State == s && e.Peer != 0 })
-		r.engine.Abort("aborted by the test")
-	}
-}
 
 func TestUpgrade_whatCannotBeStarted(t *testing.T) {
 	t.Parallel()
@@ -250,31 +133,6 @@ func TestUpgrade_isRefusedWhileAnotherGoesOn(t *testing.T) {
 	}
 }
 
-func TestUpgrade_isRefusedWhileTooManyEnd(t *testing.T) {
-	t.Parallel()
-	o := options(t)
-	o.Generations, o.Drain = 2, time.Hour
-	r := newRig(t, o)
-	old := r.running(1)
-	r.harm("stubborn")
-	if _, err := r.upgrade(); err != nil {
-		t.Fatal(err)
-	}
-	r.drained(old.PID) // it was not stubborn, as it started before
-	old = r.running(2)
-	if _, err := r.upgrade(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.upgrade(); !errors.Is(err, upgrade.ErrBusy) || !strings.Contains(err.Error(), "1 older processes still end") {
-		t.Error(err)
-	}
-	for _, pid := range []int{old.PID, r.running(3).PID} {
-		if err := unix.Kill(pid, unix.SIGKILL); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
 func TestUpgrade_whoDoesNotEndIsKilled(t *testing.T) {
 	t.Parallel()
 	o := options(t)
@@ -316,53 +174,6 @@ func TestUpgrade_theOldProcessIsKilled(t *testing.T) {
 			s := r.engine.Status()
 			if s.PID != outcome.PID || s.State != upgrade.Running {
 				t.Errorf("%+v", s)
-			}
-		})
-	}
-}
-
-func TestRun_endsAsTheServerDoes(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		name, harm string
-		act        func(*rig)
-		exit       int
-	}{
-		{"by itself, at once", "exit 5", nil, 5},
-		{"by itself, later", "later 200ms", nil, 7},
-		{"by a signal", "", func(r *rig) { _ = unix.Kill(r.running(1).PID, unix.SIGKILL) }, 128 + 9},
-		{"by this process", "", func(r *rig) { r.running(1); r.stop() }, 0},
-		{"while an upgrade goes on", "", func(r *rig) {
-			go r.upgrade()
-			r.await("it is in probation", func(e upgrade.Event) bool { return e.State == upgrade.Probation })
-			r.stop()
-		}, 0},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			o := options(t)
-			long(&o)
-			write(t, o.Command[2], test.harm)
-			r := newRig(t, o)
-			if test.act != nil {
-				if test.exit == 0 {
-					r.running(1)
-				}
-				test.act(r)
-			}
-			select {
-			case <-r.ended:
-			case <-time.After(patience):
-				t.Fatal("it does not end")
-			}
-			if r.err != nil || r.exit != test.exit {
-				t.Errorf("exit %d, %v; want %d", r.exit, r.err, test.exit)
-			}
-			if !slices.ContainsFunc(r.events, func(e upgrade.Event) bool { return e.State == upgrade.Drained && e.Generation == 1 && e.Reason != "" }) {
-				t.Errorf("nothing tells of its end: %+v", r.events)
-			}
-			if pids, err := control.List(o.ControlFolder); len(pids) > 0 || err != nil {
-				t.Errorf("control sockets %v, %v", pids, err)
 			}
 		})
 	}
