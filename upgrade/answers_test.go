@@ -90,6 +90,9 @@ func (v *victim) handler() http.Handler {
 				panic(http.ErrAbortHandler)
 			}
 		}
+		if file := r.URL.Query().Get("until"); file != "" {
+			hold(r.Context(), file)
+		}
 		fmt.Fprint(w, strconv.Itoa(os.Getpid()))
 	})
 	mux.HandleFunc("/hijack", v.hijack)
@@ -108,6 +111,23 @@ func (v *victim) handler() http.Handler {
 		limit(w, r.URL.Query().Get("room"))
 	})
 	return mux
+}
+
+// hold says that a request is handled, and waits until the test lets it go on.
+func hold(ctx context.Context, file string) {
+	if err := os.WriteFile(file+begun, nil, 0o600); err != nil {
+		panic(err)
+	}
+	for {
+		if _, err := os.Stat(file); err == nil {
+			return
+		}
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+			panic(http.ErrAbortHandler)
+		}
+	}
 }
 
 // limit leaves room for so many descriptors more, all for "".
@@ -207,7 +227,10 @@ func (s *packets) Serve() error {
 	}
 }
 
-func (s *packets) Drain(context.Context) error { return s.Close() }
+func (s *packets) Drain(ctx context.Context) error {
+	fmt.Fprintf(os.Stderr, "%d drains, replaced: %v\n", os.Getpid(), upgrade.Replaced(ctx))
+	return s.Close()
+}
 
 // talk answers each byte with it, until it is to end.
 func talk(ctx context.Context, c net.Conn) {

@@ -2,6 +2,7 @@ package upgrade
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -42,13 +43,13 @@ func (u *Upgrader) Upgrade(ctx context.Context) (Outcome, error) {
 	select {
 	case u.attempt <- struct{}{}:
 	default:
-		return Outcome{}, fmt.Errorf("upgrade: %w: another upgrade goes on", ErrBusy)
+		return Outcome{}, u.refuse(errors.New("another upgrade goes on"))
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	if err := u.mayBegin(cancel); err != nil {
 		<-u.attempt
-		return Outcome{}, fmt.Errorf("upgrade: %w: %w", ErrBusy, err)
+		return Outcome{}, u.refuse(err)
 	}
 	a := &attempt{Upgrader: u, outcome: Outcome{Outcome: Running, Generation: u.generation + 1, Began: time.Now()}}
 	err := a.run(ctx)
@@ -65,6 +66,15 @@ func (u *Upgrader) Upgrade(ctx context.Context) (Outcome, error) {
 		return a.outcome, fmt.Errorf("upgrade: %w", err)
 	}
 	return a.outcome, nil
+}
+
+// refuse notes that an upgrade cannot begin, and why.
+func (u *Upgrader) refuse(why error) error {
+	u.options.Log.Warn("an upgrade is refused", "reason", why)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.refused = &Refusal{Time: time.Now(), Reason: why.Error()}
+	return fmt.Errorf("upgrade: %w: %w", ErrBusy, why)
 }
 
 // mayBegin says why no upgrade can begin now. If one can, abort ends it from now on.
@@ -102,8 +112,6 @@ func (a *attempt) run(ctx context.Context) error {
 	a.enter(Spawning, Event{})
 	a.timeout = newSilence(a.options.Timeout)
 	defer a.timeout.stop()
-	// One that was rolled back before would else take over beside the new one.
-	a.disinherit()
 	if err := a.spawn(ctx); err != nil {
 		a.inherit()
 		a.outcome.Reason, a.outcome.Ended = err.Error(), a.passed()
@@ -169,6 +177,8 @@ func (a *attempt) spawn(ctx context.Context) error {
 // start starts the new process. Memory is what is handed over, which is closed, and
 // previous the program of this process; both may be nil.
 func (a *attempt) start(program *image.Image, memory *os.File, previous *image.Image) error {
+	a.sockets.lending.Lock()
+	defer a.sockets.lending.Unlock()
 	fds, told := a.sockets.forNext(firstFree)
 	hello := wire.Message{
 		Kind: wire.Hello, PID: os.Getpid(), Program: a.origin.program, Generation: a.outcome.Generation, Ancestors: a.older(),
@@ -185,6 +195,9 @@ func (a *attempt) start(program *image.Image, memory *os.File, previous *image.I
 		hello.Previous = firstFree + len(fds)
 		fds = append(fds, previous.File().Fd())
 	}
+	// One that was rolled back before would else see to a successor beside the new one, if
+	// this process were killed. Until here it shall.
+	a.disinherit()
 	var err error
 	if a.next, err = a.origin.start(started{image: program, hello: hello, sockets: fds}); err != nil {
 		return err
@@ -328,7 +341,12 @@ func (a *attempt) ask(ctx context.Context) error {
 // commit gives the service to the new process. Whoever of the two lives decides what
 // happens when the answer is late: this one takes back what it has offered.
 func (a *attempt) commit() error {
-	if err := a.next.conn.Send(wire.Message{Kind: wire.Commit}); err != nil {
+	a.outcome.Outcome, a.outcome.Ended = Committed, a.passed()
+	told, err := json.Marshal(a.outcome)
+	if err != nil {
+		return fmt.Errorf("tell the outcome: %w", err)
+	}
+	if err := a.next.conn.Send(wire.Message{Kind: wire.Commit, Outcome: told}); err != nil {
 		return fmt.Errorf("tell the new process %d that it takes over: %w", a.outcome.PID, err)
 	}
 	a.offered = true
@@ -336,7 +354,7 @@ func (a *attempt) commit() error {
 	if err := a.await(context.Background(), wire.Committed, "take over"); err != nil {
 		return err
 	}
-	a.outcome.Outcome, a.outcome.Ended = Committed, a.passed()
+	a.outcome.Ended = a.passed()
 	a.mu.Lock()
 	a.last, a.successor = a.result(), a.next
 	a.mu.Unlock()

@@ -5,14 +5,20 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/goshawk-io/goshawk/upgrade"
 )
 
 // rawClient speaks HTTP/1.1 on one connection after the other, and never tries again: it
@@ -80,6 +86,50 @@ func (c *rawClient) ask(path string) (int, error) {
 	return pid, nil
 }
 
+// begun is what the name of a file has behind it by which a server says that it handles
+// the request which waits for that file.
+const begun = ".begun"
+
+// held is a request whose answer waits for the test.
+type held struct {
+	file     string
+	client   *rawClient
+	answered chan error
+}
+
+// hold sends a request that only this process may answer, and waits until it is handled.
+func (r *rig) hold(pid int) *held {
+	r.t.Helper()
+	h := &held{file: filepath.Join(r.t.TempDir(), "held"), client: r.rawClient(), answered: make(chan error, 1)}
+	r.t.Cleanup(h.client.close)
+	go func() {
+		got, err := h.client.ask("/?until=" + url.QueryEscape(h.file))
+		if err == nil && got != pid {
+			err = fmt.Errorf("%d has answered, not %d", got, pid)
+		}
+		h.answered <- err
+	}()
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if _, err := os.Stat(h.file + begun); err == nil {
+			return h
+		}
+	}
+	r.t.Fatalf("the request is not handled:\n%s", r.log)
+	return nil
+}
+
+// finish has the request answered, which must be well. The connection ends with it.
+func (h *held) finish(t *testing.T) {
+	t.Helper()
+	if err := os.WriteFile(h.file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-h.answered; err != nil {
+		t.Error(err)
+	}
+	h.client.close()
+}
+
 func (c *rawClient) close() {
 	if c.conn != nil {
 		c.conn.Close()
@@ -110,6 +160,7 @@ func TestUpgrade_underLoadLosesNothing(t *testing.T) {
 			defer stop()
 			var asking sync.WaitGroup
 			clients := make([]*rawClient, 8)
+			last := 0
 			for i := range clients {
 				clients[i] = r.rawClient()
 				asking.Go(func() {
@@ -124,19 +175,21 @@ func TestUpgrade_underLoadLosesNothing(t *testing.T) {
 						}
 						time.Sleep(2 * time.Millisecond)
 					}
+					if pid, err := clients[i].ask("/"); err != nil || pid != last {
+						t.Errorf("the last request: %d, not %d: %v", pid, last, err)
+					}
 				})
 			}
 			for n := range c.upgrades {
-				r.upgraded(n)
+				last = r.upgraded(n).PID
+			}
+			// Those that keep their connections are told by and by.
+			for n := range c.upgrades {
+				r.entered(n+1, upgrade.Drained)
 			}
 			stop()
 			asking.Wait()
-			for _, c := range clients {
-				if c.answered == 0 {
-					t.Error("a client has no answer")
-				}
-			}
-			// One that keeps its connection has had to change it each time, and only then.
+			// One that keeps its connection has had to change it each time at most.
 			if n := clients[1].dialed; n > c.upgrades+1 || n < 2 {
 				t.Errorf("%d connections", n)
 			}
@@ -174,6 +227,7 @@ func TestUpgrade_ofHTTP2(t *testing.T) {
 			for n := range 5 {
 				r.upgraded(n)
 			}
+			r.entered(5, upgrade.Drained)
 			stop()
 			asking.Wait()
 		})
@@ -188,16 +242,7 @@ func TestUpgrade_longConnections(t *testing.T) {
 	p.Drain = 3 * time.Second
 	r := newRig(t, p)
 	first := r.serving()
-	slow := r.rawClient()
-	defer slow.close()
-	answered := make(chan error, 1)
-	go func() {
-		pid, err := slow.ask("/?wait=1s")
-		if err == nil && pid != first {
-			err = errors.New("another process has answered")
-		}
-		answered <- err
-	}()
+	slow := r.hold(first)
 	hijack := func(path string) *bufio.Reader {
 		c, err := net.Dial("tcp", r.address)
 		if err != nil {
@@ -224,9 +269,7 @@ func TestUpgrade_longConnections(t *testing.T) {
 	if _, err := goes.ReadByte(); !errors.Is(err, io.EOF) {
 		t.Errorf("%v", err)
 	}
-	if err := <-answered; err != nil {
-		t.Error(err)
-	}
+	slow.finish(t)
 	// The other one is open until the time of the drain is up.
 	if _, err := stays.ReadByte(); err == nil {
 		t.Error("more is said")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -93,13 +94,15 @@ func TestControl(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	telling.Wait()
+	r.await("the first one has told all", func(e upgrade.Event) bool { return e.PID == first && e.State == upgrade.Drained })
 	r.gone(first)
 	r.inOrder(first, told)
 	if pids, err := control.List(p.ControlFolder); err != nil || !slices.Equal(pids, []int{o.PID}) {
 		t.Errorf("%v, %v", pids, err)
 	}
 	r.entered(2, upgrade.Running)
-	if err := r.control(o.PID).Status(ctx, &s); err != nil || s.PID != o.PID || s.PreviousPID != first || s.Generation != 2 {
+	if err := r.control(o.PID).Status(ctx, &s); err != nil || s.PID != o.PID || s.PreviousPID != first || s.Generation != 2 ||
+		s.Last == nil || s.Last.Outcome != upgrade.Committed || s.Last.PID != o.PID || s.Last.Ready != o.Ready || s.Last.Ended > o.Ended {
 		t.Errorf("%+v, %v", s, err)
 	}
 	r.terminated()
@@ -198,5 +201,35 @@ func TestRun_inAProcessOfItsOwn(t *testing.T) {
 	case <-up.Draining():
 	default:
 		t.Error("it does not say that it drains")
+	}
+}
+
+// TestRun_aServerEnds has the program close its listener: the process ends, as one without a
+// server is of no use, and says why.
+func TestRun_aServerEnds(t *testing.T) {
+	up, err := upgrade.New(upgrade.Options{ControlFolder: upgrade.NoControl})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := up.Listen("web", "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	up.Add(upgrade.HTTP(&http.Server{}, l))
+	ended := make(chan error, 1)
+	go func() { ended <- up.Run(t.Context()) }()
+	for up.Status().State != upgrade.Running {
+		time.Sleep(time.Millisecond)
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	select {
+	case err := <-ended:
+		if err == nil || !strings.Contains(err.Error(), "serve HTTP on 127.0.0.1:") {
+			t.Errorf("%v", err)
+		}
+	case <-time.After(patience):
+		t.Fatal("it goes on")
 	}
 }

@@ -39,6 +39,7 @@ func (a *attempt) dismiss(reason string) {
 		a.dismissed = slices.DeleteFunc(a.dismissed, func(n *next) bool { return n == bad })
 		a.mu.Unlock()
 		a.tellOlder()
+		a.appointAnother()
 		if a.offered && a.is(Running) {
 			// It may have told others that it was the one.
 			a.announce()
@@ -49,6 +50,9 @@ func (a *attempt) dismiss(reason string) {
 // disinherit tells those that were rolled back and still drain that they are not needed
 // any more, whatever becomes of this process.
 func (u *Upgrader) disinherit() {
+	u.appointing.Lock()
+	defer u.appointing.Unlock()
+	u.inherits = false
 	for _, n := range u.rolledBack() {
 		u.appoint(n, true)
 	}
@@ -57,6 +61,24 @@ func (u *Upgrader) disinherit() {
 // inherit tells the youngest of those that it has to see to a successor, should this
 // process end without another word.
 func (u *Upgrader) inherit() {
+	u.appointing.Lock()
+	defer u.appointing.Unlock()
+	u.inherits = true
+	u.appointYoungest()
+}
+
+// appointAnother is inherit after the end of one that may have been the youngest, if one
+// has to see to a successor at all.
+func (u *Upgrader) appointAnother() {
+	u.appointing.Lock()
+	defer u.appointing.Unlock()
+	if u.inherits {
+		u.appointYoungest()
+	}
+}
+
+// appointYoungest is called with appointing held.
+func (u *Upgrader) appointYoungest() {
 	if all := u.rolledBack(); len(all) > 0 {
 		u.appoint(all[len(all)-1], false)
 	}

@@ -37,9 +37,9 @@
 // closes connections on which a request has just arrived. See [HTTP].
 //
 // What it refuses: an upgrade while another is going on or older processes still drain
-// ([ErrBusy]), a program that this machine cannot execute (before anything is started),
-// and sockets under one name twice. It changes nothing of the process until [New] is
-// called, and handles no signals but in [Upgrader.Run].
+// ([ErrBusy], and [Status] says so), a program that this machine cannot execute (before
+// anything is started), and sockets under one name twice. It changes nothing of the
+// process until [New] is called, and handles no signals but in [Upgrader.Run].
 //
 // The package is for Linux.
 package upgrade

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -57,6 +56,15 @@ func newServed(t *testing.T, s *http.Server, wrap func(net.Listener) net.Listene
 		}
 	})
 	return d
+}
+
+// patiently has idle connections stay open in a drain, however slow the test is.
+func (d *served) patiently() {
+	d.server.(*httpServer).newPace = func(ctx context.Context, now time.Time) *pace {
+		p := newPace(ctx, now)
+		p.idle = time.Hour
+		return p
+	}
 }
 
 func (d *served) answer(w http.ResponseWriter, r *http.Request) {
@@ -219,19 +227,11 @@ func TestHTTP_drainsIdleConnections(t *testing.T) {
 		{"TLS, after its handshake", secret(), nil, handshake("http/1.1")},
 		{"HTTP/2 over TLS, after its handshake", secret(), nil, handshake("h2")},
 		{"HTTP/2 over TLS, after its preface", secret(), nil, func(t *testing.T, c *rawConn) {
-			encrypted := tls.Client(c.Conn, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
-			if _, err := io.WriteString(encrypted, preface); err != nil {
-				t.Fatal(err)
-			}
+			c.Conn = tls.Client(c.Conn, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
+			c.r = bufio.NewReader(c.Conn)
+			c.beginHTTP2(t)
 		}},
-		{"HTTP/2, after its preface", &http.Server{Protocols: h2c}, nil, func(t *testing.T, c *rawConn) {
-			if err := c.send(preface); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := c.r.Peek(9); err != nil {
-				t.Fatal(err)
-			}
-		}},
+		{"HTTP/2, after its preface", &http.Server{Protocols: h2c}, nil, func(t *testing.T, c *rawConn) { c.beginHTTP2(t) }},
 		{"HTTP/1 where HTTP/2 is possible", &http.Server{Protocols: h2c}, nil, roundTrip},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -244,12 +244,12 @@ func TestHTTP_drainsIdleConnections(t *testing.T) {
 			if n := d.sockets.connections(); n > 0 {
 				t.Errorf("%d connections are open", n)
 			}
+			if strings.HasSuffix(c.name, "preface") {
+				conn.toldToGo(t)
+			}
 		})
 	}
 }
-
-// preface is how a client of HTTP/2 begins, with no settings.
-const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 
 // accepted waits until the connection is accepted: the drain resets others.
 func (d *served) accepted() {
@@ -301,7 +301,7 @@ func TestHTTP_drainFinishes(t *testing.T) {
 		d.begun("/slow")
 		done := d.drain(patient)
 		d.closed()
-		time.Sleep(HTTPIdle * 3 / 2)
+		time.Sleep(HTTPIdleLast * 3 / 2)
 		close(d.release)
 		c.want(t, "/slow", false)
 		c.ends(t)
@@ -310,6 +310,7 @@ func TestHTTP_drainFinishes(t *testing.T) {
 	t.Run("a request on a connection that is kept alive", func(t *testing.T) {
 		t.Parallel()
 		d := newServed(t, &http.Server{}, nil)
+		d.patiently()
 		c, other := d.dial(), d.dial()
 		roundTrip(t, c)
 		d.begun("/a")
@@ -326,6 +327,7 @@ func TestHTTP_drainFinishes(t *testing.T) {
 		c.ends(t)
 		close(d.release)
 		other.want(t, "/slow", false)
+		other.Close()
 		d.must(done)
 	})
 	t.Run("a header that comes in two parts", func(t *testing.T) {
@@ -340,7 +342,7 @@ func TestHTTP_drainFinishes(t *testing.T) {
 		d.read()
 		done := d.drain(patient)
 		d.closed()
-		time.Sleep(HTTPIdle * 3 / 2)
+		time.Sleep(HTTPIdleLast * 3 / 2)
 		if err := c.send(text[9:]); err != nil {
 			t.Fatal(err)
 		}
@@ -357,7 +359,7 @@ func TestHTTP_drainFinishes(t *testing.T) {
 		d.begun("/p")
 		done := d.drain(patient)
 		d.closed()
-		time.Sleep(HTTPIdle * 3 / 2)
+		time.Sleep(HTTPIdleLast * 3 / 2)
 		if err := c.send("cd"); err != nil {
 			t.Fatal(err)
 		}
@@ -398,6 +400,7 @@ func TestHTTP_drainAnswersPipelines(t *testing.T) {
 		t.Run(fmt.Sprintf("slow %v", slow), func(t *testing.T) {
 			t.Parallel()
 			d := newServed(t, &http.Server{}, nil)
+			d.patiently()
 			c, other := d.dial(), d.dial()
 			roundTrip(t, c)
 			d.begun("/a")
@@ -417,13 +420,13 @@ func TestHTTP_drainAnswersPipelines(t *testing.T) {
 			for _, path := range []string{"/1", "/2", "/3", last} {
 				d.begun(path)
 			}
-			time.Sleep(HTTPIdle * 3 / 2)
 			close(d.release)
 			for _, path := range []string{"/1", "/2", "/3"} {
 				c.want(t, path, false)
 			}
 			c.want(t, last, true)
 			other.want(t, "/slow", false)
+			other.Close()
 			d.must(done)
 		})
 	}
@@ -466,6 +469,7 @@ func TestHTTP_drainLeavesOthersAlone(t *testing.T) {
 		}
 		taken <- c
 	})}, nil)
+	d.patiently()
 	hold := d.dial()
 	c := d.dial()
 	roundTrip(t, c)
@@ -481,6 +485,7 @@ func TestHTTP_drainLeavesOthersAlone(t *testing.T) {
 	case <-time.After(patient):
 		t.Fatal("it is not handled")
 	}
+	hold.Close()
 	d.must(done)
 	if n := d.sockets.connections(); n != 1 {
 		t.Errorf("%d connections are open", n)
@@ -490,57 +495,5 @@ func TestHTTP_drainLeavesOthersAlone(t *testing.T) {
 	}
 	if text, err := c.r.Peek(10); err != nil || string(text) != "still here" {
 		t.Errorf("%q, %v", text, err)
-	}
-}
-
-// TestHTTP_drainOfHTTP2 has streams in flight, and clients that begin others meanwhile: those are
-// told to go away, and none is lost.
-func TestHTTP_drainOfHTTP2(t *testing.T) {
-	t.Parallel()
-	certificates := httptest.NewUnstartedServer(nil)
-	certificates.StartTLS()
-	t.Cleanup(certificates.Close)
-	for _, encrypted := range []bool{true, false} {
-		t.Run(fmt.Sprintf("TLS %v", encrypted), func(t *testing.T) {
-			t.Parallel()
-			s := &http.Server{Protocols: new(http.Protocols)}
-			transport := &http.Transport{Protocols: new(http.Protocols), TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
-			t.Cleanup(transport.CloseIdleConnections)
-			scheme := "http"
-			if encrypted {
-				scheme = "https"
-				s.TLSConfig = &tls.Config{Certificates: certificates.TLS.Certificates}
-				s.Protocols.SetHTTP2(true)
-				transport.Protocols.SetHTTP2(true)
-			} else {
-				s.Protocols.SetUnencryptedHTTP2(true)
-				transport.Protocols.SetUnencryptedHTTP2(true)
-			}
-			d := newServed(t, s, nil)
-			client := &http.Client{Transport: transport, Timeout: patient}
-			var asking sync.WaitGroup
-			for range 20 {
-				asking.Go(func() {
-					a, err := client.Get(scheme + "://" + d.address + "/slow")
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					defer a.Body.Close()
-					if text, err := io.ReadAll(a.Body); err != nil || a.ProtoMajor != 2 || string(text) != "/slow " {
-						t.Errorf("%s, %q, %v", a.Proto, text, err)
-					}
-				})
-			}
-			for range 20 {
-				d.begun("/slow")
-			}
-			done := d.drain(patient)
-			d.closed()
-			time.Sleep(HTTPIdle * 3 / 2)
-			close(d.release)
-			asking.Wait()
-			d.must(done)
-		})
 	}
 }

@@ -154,7 +154,7 @@ func (r *rig) stateIs(s upgrade.State) {
 func TestUpgrade_busy(t *testing.T) {
 	t.Parallel()
 	p := quick()
-	p.Probation, p.Generations = 10*time.Millisecond, 3
+	p.Probation, p.Generations, p.Drain = 10*time.Millisecond, 3, patience
 	r := newRig(t, p)
 	first := r.serving()
 	r.harm("wait warm")
@@ -167,15 +167,9 @@ func TestUpgrade_busy(t *testing.T) {
 	r.entered(2, upgrade.Running)
 	r.gone(first)
 	// Two versions that drain are as many as there may be.
-	slow := []*rawClient{r.rawClient(), r.rawClient()}
-	answered := make(chan error, len(slow))
-	for n, c := range slow {
-		defer c.close()
-		go func() {
-			_, err := c.ask("/?wait=3s")
-			answered <- err
-		}()
-		r.connected(r.serving())
+	slow := make([]*held, 2)
+	for n := range slow {
+		slow[n] = r.hold(r.serving())
 		r.upgraded(n + 1)
 	}
 	r.signal(unix.SIGUSR2)
@@ -183,10 +177,11 @@ func TestUpgrade_busy(t *testing.T) {
 	if len(r.outcomes()) != 3 {
 		t.Errorf("%+v", r.outcomes())
 	}
-	for range slow {
-		if err := <-answered; err != nil {
-			t.Error(err)
-		}
+	if refused := r.about().Status.Refused; refused == nil || !strings.HasPrefix(refused.Reason, "2 other processes") || refused.Time.IsZero() {
+		t.Errorf("%+v", refused)
+	}
+	for _, h := range slow {
+		h.finish(t)
 	}
 	r.gone(second.PID)
 	for end := time.Now().Add(patience); r.about().Status.PreviousAlive && time.Now().Before(end); time.Sleep(time.Millisecond) {
@@ -211,12 +206,10 @@ func TestUpgrade_theRolledBackCount(t *testing.T) {
 	t.Parallel()
 	p := quick()
 	p.Generations = 2
-	r := newRejected(t, p, "/?wait=1s")
+	r := newRejected(t, p)
 	r.signal(unix.SIGUSR2)
 	r.logged("1 other processes still drain, and there may be 2 in all")
-	if err := <-r.answered; err != nil {
-		t.Error(err)
-	}
+	r.held.finish(t)
 	r.gone(r.next)
 	r.logged("rolled back: aborted")
 	r.await("it ended", func(e upgrade.Event) bool { return e.PID == r.next && e.State == upgrade.Drained })
@@ -304,6 +297,49 @@ func (r *rig) settled() int {
 	for end := time.Now().Add(patience); same < 5 && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if n := r.about().Files; n < least {
 			least, same = n, 0
+		} else {
+			same++
+		}
+	}
+	return least
+}
+
+// TestUpgrade_leavesNothingBehind has many versions be rolled back, at all points: the old
+// one has no more goroutines and descriptors afterwards.
+func TestUpgrade_leavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	p := quick()
+	p.Probation, p.State, p.TLS = 5*time.Millisecond, 1<<10, true
+	r := newRig(t, p)
+	harms := []string{"exit main", "refuse warm", "kill ready+0ms", "refuse gate", "refuse save"}
+	var before about
+	const all = 50
+	for n := range all + len(harms) {
+		if n == len(harms) {
+			before = r.still()
+		}
+		r.harm(harms[n%len(harms)])
+		r.signal(unix.SIGUSR2)
+		o := r.outcome(n)
+		if o.Outcome == upgrade.Committed {
+			t.Fatalf("%+v", o)
+		}
+		if o.PID > 0 {
+			r.gone(o.PID)
+		}
+	}
+	if now := r.still(); now.Goroutines > before.Goroutines || now.Files > before.Files {
+		t.Errorf("%d goroutines and %d descriptors, %d and %d before", now.Goroutines, now.Files, before.Goroutines, before.Files)
+	}
+}
+
+// still returns what the process that serves has, once it does not get less any more.
+func (r *rig) still() about {
+	r.t.Helper()
+	least, same := r.about(), 0
+	for end := time.Now().Add(patience); same < 20 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if a := r.about(); a.Goroutines < least.Goroutines || a.Files < least.Files {
+			least.Goroutines, least.Files, same = min(a.Goroutines, least.Goroutines), min(a.Files, least.Files), 0
 		} else {
 			same++
 		}

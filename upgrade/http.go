@@ -18,13 +18,10 @@ type Server interface {
 	Serve() error
 	// Drain stops to accept, finishes what has begun and returns when nothing is open any
 	// more. When ctx ends first it cuts what is left, and returns an error that says so.
-	// It is called once, and may be called before Serve.
+	// It is called once, and may be called before Serve. [Replaced] says of ctx whether
+	// there is time.
 	Drain(ctx context.Context) error
 }
-
-// HTTPIdle is how long a drain leaves a connection open on which no request comes: who
-// uses it more often learns from an answer that it ends.
-const HTTPIdle = time.Second
 
 // maxFurther bounds the answers of a connection that do not say that it ends because a
 // further request has come already.
@@ -34,16 +31,22 @@ const maxFurther = 128
 type httpServer struct {
 	server    *http.Server
 	listeners []net.Listener
-	draining  atomic.Bool
+	now       func() time.Time
+	newPace   func(context.Context, time.Time) *pace
+	// pace is that of the drain, nil before it.
+	pace atomic.Pointer[pace]
 
 	mu      sync.Mutex
 	conns   map[net.Conn]*httpConn
-	drained bool // before it served
+	begun   uint64 // how many connections there were
+	drained bool   // before it served
 	serving sync.WaitGroup
 }
 
 // httpConn is a connection of a server.
 type httpConn struct {
+	// share is where it is among all, from 0 on and less than 1.
+	share float64
 	// http2 is set for one that says itself when it ends.
 	http2 atomic.Bool
 	// handled is set when a request was, since it was said to be active.
@@ -70,20 +73,26 @@ type httpConnKey struct{}
 // [Upgrader.Listen]. It serves TLS if s.TLSConfig has certificates. The server, of which
 // Handler, ConnState and ConnContext are wrapped, must not be used otherwise.
 //
-// Its drain closes the listeners, and waits until nobody accepts. Then each answer says
-// that its connection ends ("Connection: close" in HTTP/1, GOAWAY in HTTP/2), but for
-// one behind which a further request without a body has come already, and one that may
-// change the protocol. A connection on which no request comes for [HTTPIdle] is closed,
-// unless a byte of one has arrived; whether it has cannot be told of the first request
-// of a TLS connection. When but those of HTTP/2 are left, [http.Server.Shutdown] tells
-// these to end. Connections that a handler has taken over are left alone: see
-// [Upgrader.Draining].
+// Its drain closes the listeners, and waits until nobody accepts. Then answers say that
+// their connections end ("Connection: close" in HTTP/1, GOAWAY in HTTP/2): at once if
+// the service ends, and from one moment on for each connection, within [HTTPSpread], if
+// another process serves. Not so an answer behind which a further request without a body
+// has come already, and one that may change the protocol. A connection on which no request
+// comes for [HTTPIdle] (or [HTTPIdleLast]) is closed, unless a byte of one has arrived;
+// whether it has cannot be told of the first request of a TLS connection. When but those
+// of HTTP/2 are left, [http.Server.Shutdown] tells these to end. Connections that a handler
+// has taken over are left alone: see [Upgrader.Draining].
+//
+// What remains is the way through the network: a client that sends the first request after
+// such a silence while it is not yet told that its idle connection has ended finds it
+// closed, and has to send the request again on another one. HTTP/1 has no means against
+// it, as with any server that does not keep idle connections forever; HTTP/2 has.
 //
 // Connections of other listeners have to be of type [*tls.Conn] above one of this
-// package's for that; else one that is idle for [HTTPIdle] is closed without a look at
-// what has arrived.
+// package's for that; else one that is idle for as long is closed without a look at what
+// has arrived.
 func HTTP(s *http.Server, listeners ...net.Listener) Server {
-	h := &httpServer{server: s, listeners: listeners, conns: make(map[net.Conn]*httpConn)}
+	h := &httpServer{server: s, listeners: listeners, now: time.Now, newPace: newPace, conns: make(map[net.Conn]*httpConn)}
 	handler := s.Handler
 	if handler == nil {
 		handler = http.DefaultServeMux
@@ -93,7 +102,7 @@ func HTTP(s *http.Server, listeners ...net.Listener) Server {
 		if c != nil {
 			h.begin(c, r)
 		}
-		if h.draining.Load() && mayEnd(c, r) {
+		if h.tells(c) && mayEnd(c, r) {
 			w.Header().Set("Connection", "close")
 		}
 		handler.ServeHTTP(w, r)
@@ -113,6 +122,12 @@ func HTTP(s *http.Server, listeners ...net.Listener) Server {
 		return context.WithValue(ctx, httpConnKey{}, h.conn(c))
 	}
 	return h
+}
+
+// tells reports whether answers on a connection, nil if it is not known, say that it ends.
+func (h *httpServer) tells(c *httpConn) bool {
+	p := h.pace.Load()
+	return p != nil && (c == nil || p.tells(c.share, h.now()))
 }
 
 // mayEnd reports whether the connection of a request, nil if it is not known, may end
@@ -138,7 +153,8 @@ func (h *httpServer) conn(c net.Conn) *httpConn {
 	defer h.mu.Unlock()
 	known := h.conns[c]
 	if known == nil {
-		known = &httpConn{idle: true, since: time.Now()}
+		known = &httpConn{share: shareOf(h.begun), idle: true, since: time.Now()}
+		h.begun++
 		inner := c
 		t, encrypted := c.(*tls.Conn)
 		if encrypted {
@@ -218,7 +234,7 @@ func (h *httpServer) Serve() error {
 	var errs []error
 	for range h.listeners {
 		err := <-ended
-		if h.draining.Load() && (errors.Is(err, net.ErrClosed) || errors.Is(err, http.ErrServerClosed)) {
+		if h.pace.Load() != nil && (errors.Is(err, net.ErrClosed) || errors.Is(err, http.ErrServerClosed)) {
 			continue
 		}
 		errs = append(errs, err)
@@ -244,7 +260,8 @@ const drainEvery = 5 * time.Millisecond
 
 // Drain implements [Server].
 func (h *httpServer) Drain(ctx context.Context) error {
-	h.draining.Store(true)
+	pace := h.newPace(ctx, h.now())
+	h.pace.Store(pace)
 	h.mu.Lock()
 	h.drained = true
 	h.mu.Unlock()
@@ -265,7 +282,7 @@ func (h *httpServer) Drain(ctx context.Context) error {
 	}
 	tick := time.NewTicker(drainEvery)
 	defer tick.Stop()
-	for h.end() > 0 {
+	for h.end(pace) {
 		select {
 		case <-ctx.Done():
 			return h.cut(ctx)
@@ -278,27 +295,31 @@ func (h *httpServer) Drain(ctx context.Context) error {
 	return nil
 }
 
-// end ends what waits for a request, and returns how many connections there are but
-// for those of HTTP/2.
-func (h *httpServer) end() int {
+// end ends what waits for a request, and reports whether there are connections that are
+// not yet for [http.Server.Shutdown] to end: all but those of HTTP/2, and these as long as
+// they are told one after the other.
+func (h *httpServer) end(pace *pace) bool {
+	toldAll := pace.toldAll(h.now())
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	n := 0
+	more := false
 	for conn, c := range h.conns {
 		if c.http2.Load() {
+			more = more || !toldAll
 			continue
 		}
-		n++
+		more = true
+		patience := pace.patienceWith(c.share)
 		switch {
 		case c.patience != nil:
-			c.patience.end(HTTPIdle)
-		case c.idle && !c.closed && time.Since(c.since) >= HTTPIdle:
+			c.patience.end(patience)
+		case c.idle && !c.closed && time.Since(c.since) >= patience:
 			c.closed = true
 			// It may have to say good-bye, and wait for that.
 			go conn.Close()
 		}
 	}
-	return n
+	return more
 }
 
 // cut closes all connections.

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -17,9 +16,7 @@ import (
 // upgrade is in its probation: the old process does not take itself for the new one.
 func TestUpgrade_anOlderProcessEndsMeanwhile(t *testing.T) {
 	t.Parallel()
-	p := quick()
-	p.Probation = time.Second
-	r := newRig(t, p)
+	r := newRig(t, quick())
 	c, err := net.Dial("tcp", r.address)
 	if err != nil {
 		t.Fatal(err)
@@ -33,6 +30,7 @@ func TestUpgrade_anOlderProcessEndsMeanwhile(t *testing.T) {
 	r.answers(r.serving())
 	r.signal(unix.SIGUSR2)
 	r.entered(2, upgrade.Running)
+	r.harm("wait gate")
 	r.signal(unix.SIGUSR2)
 	r.await("probation of generation 3, seen by the second", func(e upgrade.Event) bool {
 		return e.Generation == 2 && e.State == upgrade.Probation && e.From == upgrade.BothAccept
@@ -46,6 +44,7 @@ func TestUpgrade_anOlderProcessEndsMeanwhile(t *testing.T) {
 	}
 	answer.Body.Close()
 	r.entered(1, upgrade.Drained)
+	r.harm("")
 	r.entered(2, upgrade.Committed)
 	running := 0
 	for _, e := range r.all() {

@@ -13,7 +13,7 @@ const (
 	DefaultProbation   = 10 * time.Second
 	DefaultHeartbeat   = 2 * time.Second
 	DefaultDrain       = 30 * time.Second
-	DefaultGenerations = 3
+	DefaultGenerations = 4
 )
 
 // NoControl is the folder of a process that is not asked from outside.
@@ -49,7 +49,7 @@ type Options struct {
 	// configuration alone: no process is started.
 	Reload func(context.Context) error
 	// Drain is how long connections may take to end before they are cut; 0 means
-	// [DefaultDrain].
+	// [DefaultDrain]. At the end of the service its manager is asked for as much time.
 	Drain time.Duration
 	// Generations is how many processes there may be at a time, those that still drain
 	// included; 0 means [DefaultGenerations].

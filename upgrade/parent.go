@@ -2,6 +2,7 @@ package upgrade
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -52,7 +53,7 @@ func (u *Upgrader) hearParent() {
 		}
 		switch m.Kind {
 		case wire.Commit:
-			u.offered()
+			u.offered(m.Outcome)
 		case wire.Rollback:
 			u.condemn(m.Reason, m.Final)
 		case wire.Ancestors:
@@ -64,8 +65,15 @@ func (u *Upgrader) hearParent() {
 	}
 }
 
-// offered takes the service over, if this process does not end.
-func (u *Upgrader) offered() {
+// offered takes the service over, if this process does not end. Told is how the upgrade
+// went, which nobody else knows once the process before has ended.
+func (u *Upgrader) offered(told json.RawMessage) {
+	var outcome Outcome
+	if err := json.Unmarshal(told, &outcome); err == nil {
+		u.mu.Lock()
+		u.last = &outcome
+		u.mu.Unlock()
+	}
 	answer := wire.Message{Kind: wire.Failed, Reason: "it ends"}
 	took := u.takeOver("")
 	if took {
@@ -102,6 +110,14 @@ func (u *Upgrader) orphaned() {
 		}
 		if u.takeOver("the process before is gone") {
 			u.announce()
+		}
+		u.mu.Lock()
+		tookOver := u.tookOver
+		u.mu.Unlock()
+		if tookOver {
+			if err := u.sockets.settle(); err != nil {
+				u.options.Log.Warn("what the process before has listened on stays", "error", err)
+			}
 		}
 	}
 	u.tellOlder()

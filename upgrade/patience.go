@@ -23,15 +23,14 @@ type patience struct {
 	}
 
 	mu     sync.Mutex
-	idle   bool      // nothing was read since it was said to be idle
-	busy   bool      // a request is handled
-	body   bool      // and it has a body
+	idle   bool      // it was said to be so, and nothing was read since
+	body   bool      // the request that is handled has a body
 	fresh  bool      // what was read may have been a handshake alone
 	since  time.Time // when it was said to be idle, or last read from
 	ending bool
 
 	plain bool    // what is read are requests
-	tail  [4]byte // what was read last
+	tail  [3]byte // what was read last
 	heads int     // ends of headers that were read, but for those of requests that were handled
 }
 
@@ -47,7 +46,7 @@ func (p *patience) expect(encrypted bool) {
 func (p *patience) begin(body bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.busy, p.body, p.idle, p.fresh = true, body, false, false
+	p.body, p.idle, p.fresh = body, false, false
 	p.heads = max(p.heads-1, 0)
 }
 
@@ -59,20 +58,21 @@ func (p *patience) rest() {
 		// What seemed to be a header may have been of the body.
 		p.heads = 0
 	}
-	p.busy, p.idle, p.fresh, p.since = false, true, false, time.Now()
+	p.idle, p.fresh, p.since = true, false, time.Now()
 }
 
-// endOfHeader ends a header of HTTP/1.
-const endOfHeader = "\r\n\r\n"
+// endOfHeader ends a header of HTTP/1. The return before it need not be there.
+const endOfHeader = "\n\r\n"
 
-// look counts the headers in what was read. The lock is held.
+// look counts the headers in what was read, which is not empty. The lock is held.
 func (p *patience) look(b []byte) {
 	const n = len(endOfHeader)
-	// One that begins in what was read before, and those that do not.
-	var around [2 * (n - 1)]byte
-	m := copy(around[:], p.tail[1:])
-	m += copy(around[m:], b)
-	p.heads += bytes.Count(around[:m], []byte(endOfHeader)) + bytes.Count(b, []byte(endOfHeader))
+	if b[0] <= '\r' {
+		// One may begin in what was read before.
+		around := append(p.tail[1:n:n], b[:min(len(b), n-1)]...)
+		p.heads += bytes.Count(around, []byte(endOfHeader))
+	}
+	p.heads += bytes.Count(b, []byte(endOfHeader))
 	last := b[max(len(b)-n, 0):]
 	copy(p.tail[:], p.tail[len(last):])
 	copy(p.tail[n-len(last):], last)
@@ -84,7 +84,7 @@ func (p *patience) look(b []byte) {
 func (p *patience) end(after time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.busy || !p.idle && !p.fresh || time.Since(p.since) < after {
+	if !p.idle && !p.fresh || time.Since(p.since) < after {
 		return false
 	}
 	p.ending = true

@@ -209,3 +209,15 @@ func TestPatience_countsRequests(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkLook looks at a request of a browser that comes in one read.
+func BenchmarkLook(b *testing.B) {
+	text := []byte("GET /a/path?with=a&query=string HTTP/1.1\r\nHost: www.example.org\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101\r\n" +
+		"Accept: text/html,application/xhtml+xml\r\nAccept-Language: en\r\nAccept-Encoding: gzip\r\nCookie: s=" + strings.Repeat("x", 40) + "\r\nConnection: keep-alive\r\n\r\n")
+	p := new(patience)
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		p.look(text)
+		p.heads = 0
+	}
+}

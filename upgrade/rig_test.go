@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -28,7 +29,7 @@ const patience = 60 * time.Second
 
 // rig is a server with all its versions.
 type rig struct {
-	t          *testing.T
+	t          testing.TB
 	first      *exec.Cmd
 	address    string
 	misfortune string
@@ -60,13 +61,13 @@ func (b *lockedBuffer) String() string {
 
 // newRig starts the first version and waits until it serves. At the end of the test all
 // versions have ended.
-func newRig(t *testing.T, p plan) *rig {
+func newRig(t testing.TB, p plan) *rig {
 	t.Helper()
 	return startRig(t, p, exec.Command(os.Args[0]))
 }
 
 // programOf returns a program of its own that is the same as the test's.
-func programOf(t *testing.T) string {
+func programOf(t testing.TB) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "server")
 	copyProgram(t, path)
@@ -74,9 +75,13 @@ func programOf(t *testing.T) string {
 }
 
 // copyProgram puts another file with the test's program at a path, as an installation does.
-func copyProgram(t *testing.T, path string) {
+func copyProgram(t testing.TB, path string) {
 	t.Helper()
 	content, err := os.ReadFile(os.Args[0])
+	// What another test starts meanwhile would have the file open to write, until it
+	// executes another program: then this one cannot be.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	if err == nil {
 		err = os.WriteFile(path+".new", content, 0o755)
 	}
@@ -89,7 +94,7 @@ func copyProgram(t *testing.T, path string) {
 }
 
 // startRig is newRig with a command of its own, to whose environment is added.
-func startRig(t *testing.T, p plan, first *exec.Cmd) *rig {
+func startRig(t testing.TB, p plan, first *exec.Cmd) *rig {
 	t.Helper()
 	if p.Network == "" {
 		p.Network, p.Address = "tcp", "127.0.0.1:0"
@@ -201,7 +206,8 @@ func (r *rig) read(out io.ReadCloser, listening chan<- string) {
 	}
 }
 
-// await waits for an event, also one of before, and returns it.
+// await waits for an event, also one of before, and returns it. It asks again from time to
+// time, as what it waits for may be something else.
 func (r *rig) await(what string, is func(upgrade.Event) bool) upgrade.Event {
 	r.t.Helper()
 	end := time.After(patience)
@@ -217,6 +223,7 @@ func (r *rig) await(what string, is func(upgrade.Event) bool) upgrade.Event {
 		r.mu.Unlock()
 		select {
 		case <-news:
+		case <-time.After(5 * time.Millisecond):
 		case <-end:
 			r.t.Fatalf("waiting in vain: %s:\n%s", what, r.log)
 		}
@@ -337,32 +344,44 @@ func (r *rig) serving() int {
 	return running[len(running)-1]
 }
 
-// end ends all versions.
-func (r *rig) end() {
-	pids := map[int]bool{r.first.Process.Pid: true}
-	r.mu.Lock()
-	for _, e := range r.events {
-		pids[e.PID] = true
-		if e.Outcome != nil && e.Outcome.PID > 0 {
-			pids[e.Outcome.PID] = true
+// versions returns all processes of the rig, also those that have not said anything yet.
+func (r *rig) versions() []int {
+	var list []int
+	files, _ := filepath.Glob("/proc/[0-9]*/environ")
+	for _, f := range files {
+		env, err := os.ReadFile(f)
+		if err != nil || !bytes.Contains(env, []byte(misfortuneVariable+"="+r.misfortune+"\x00")) {
+			continue
 		}
-		if e.Peer > 0 {
-			pids[e.Peer] = true
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(f))); err == nil {
+			list = append(list, pid)
 		}
 	}
-	r.mu.Unlock()
-	// All in one go: one that is left alone would take over.
-	for _, s := range []unix.Signal{unix.SIGSTOP, unix.SIGKILL} {
-		for pid := range pids {
-			if isVictim(pid) {
+	return list
+}
+
+// end ends all versions.
+func (r *rig) end() {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	over := time.After(patience)
+	for ended := false; !ended; {
+		// All in one go: one that is left alone would take over. One may have been
+		// started just then.
+		pids := r.versions()
+		for _, s := range []unix.Signal{unix.SIGSTOP, unix.SIGKILL} {
+			for _, pid := range pids {
 				_ = unix.Kill(pid, s)
 			}
 		}
-	}
-	select {
-	case <-r.ended:
-	case <-time.After(patience):
-		r.t.Errorf("a version does not end:\n%s", r.log)
+		select {
+		case <-r.ended:
+			ended = true
+		case <-tick.C:
+		case <-over:
+			r.t.Errorf("a version does not end:\n%s", r.log)
+			ended = true
+		}
 	}
 	if r.t.Failed() {
 		r.t.Logf("log:\n%s", r.log)

@@ -24,6 +24,10 @@ import (
 // [Options.Warm] failed. A drain that had to cut connections is an error, too. It is
 // called once.
 //
+// A process that was rolled back has to finish what it has begun. Should the one that
+// serves in its place be killed meanwhile, it starts the program of that one again, and
+// hands the sockets over to it, without what [Options.Handover] would save.
+//
 // While it runs it handles signals: SIGUSR2 upgrades, SIGUSR1 rolls the upgrade back
 // that goes on, SIGHUP calls [Options.Reload], SIGTERM and SIGINT drain; the second of
 // these cuts all connections.
@@ -81,7 +85,7 @@ func (u *Upgrader) serve(ctx context.Context, signals <-chan os.Signal, prepared
 			switch s {
 			case unix.SIGUSR2:
 				working.Go(func() {
-					if _, err := u.Upgrade(ctx); err != nil {
+					if _, err := u.Upgrade(ctx); err != nil && !errors.Is(err, ErrBusy) {
 						u.options.Log.Error("no new version", "error", err)
 					}
 				})
@@ -245,14 +249,18 @@ func (u *Upgrader) drain(why error, signals <-chan os.Signal) error {
 	go hearEnd(signals, done, errors.Is(why, errSignal), cancelHard)
 	u.endAttempt(hard, why)
 	condemned, last := u.condemnedNow(), !u.is(Committed) && u.owns()
+	draining := hard
 	if !last {
 		u.sockets.set(true)
+		draining = withReplaced(hard)
 	}
 	if !u.is(Committed) {
 		u.enter(Draining, Event{})
 	}
 	if last {
 		u.tellManager("STOPPING", u.manager.Stopping)
+		// It would kill what drains for longer than it waits by itself.
+		u.tellManager("EXTEND_TIMEOUT_USEC", func() error { return u.manager.ExtendTimeout(u.options.Drain + lastSteps) })
 	}
 	close(u.draining)
 	var errs []error
@@ -260,7 +268,7 @@ func (u *Upgrader) drain(why error, signals <-chan os.Signal) error {
 		// Who connects from now on would wait for nobody.
 		errs = append(errs, u.sockets.giveBack(last))
 	}
-	errs = append(errs, u.finish(hard, condemned))
+	errs = append(errs, u.finish(draining, condemned))
 	reason := ""
 	if err := errors.Join(errs...); err != nil {
 		reason = err.Error()
@@ -272,6 +280,9 @@ func (u *Upgrader) drain(why error, signals <-chan os.Signal) error {
 	}
 	return errors.Join(errs...)
 }
+
+// lastSteps is what a process may need beside its drain to end.
+const lastSteps = 5 * time.Second
 
 // hearEnd cuts what drains at a signal to end: the second one, of which the first may
 // have been the reason to drain.

@@ -41,8 +41,15 @@ type socket struct {
 
 // sockets are those of a process. It may be used by several goroutines.
 type sockets struct {
+	// opening is held while a socket is opened, which may take its time.
+	opening sync.Mutex
+	// lending is held while descriptors are handed over, which must not be closed, and be
+	// those of other files, meanwhile. It is locked after opening and before mu.
+	lending sync.Mutex
+
 	mu       sync.Mutex
 	waiting  []handedOver // nobody has asked for yet
+	dropped  []handedOver // were opened for what they are not used for any more, and are closed
 	held     []*socket
 	shut     bool // what is opened is opened shut
 	finished bool
@@ -50,19 +57,26 @@ type sockets struct {
 
 // take returns the socket that was handed over under a name for a purpose, and whether
 // there is one. Another purpose is another socket: a new version may listen elsewhere.
-func (s *sockets) take(name, network, address string) (handedOver, bool) {
+// It fails when nothing can be opened under the name.
+func (s *sockets) take(name, network, address string) (handedOver, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.check(name); err != nil {
+		return handedOver{}, false, err
+	}
 	i := slices.IndexFunc(s.waiting, func(h handedOver) bool { return h.name == name })
 	if i < 0 {
-		return handedOver{}, false
+		return handedOver{}, false, nil
 	}
 	h := s.waiting[i]
 	s.waiting = slices.Delete(s.waiting, i, i+1)
 	if h.network != "" && (h.network != network || h.address != address) {
-		// Nobody is left who could need it: the old process has its own descriptor.
+		// The old process has its own descriptor.
 		_ = unix.Close(h.fd)
-		return handedOver{}, false
+		s.dropped = append(s.dropped, h)
+		return handedOver{}, false, nil
 	}
-	return h, true
+	return h, true, nil
 }
 
 // check says what is wrong with a name, nil if nothing is.
@@ -83,14 +97,19 @@ func (s *sockets) check(name string) error {
 	return nil
 }
 
-// keep holds a socket beside what is accepted or read from. The fields of k that say
-// what it is are set.
-func (s *sockets) keep(k *socket, of syscall.Conn, deadline func(time.Time) error) error {
+// keep holds a socket beside what is accepted or read from. Of k all is set but what
+// belongs to its file and its descriptor.
+func (s *sockets) keep(k *socket, of syscall.Conn) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.finished {
+		return errors.New("the process drains")
+	}
 	fd, err := duplicate(of)
 	if err != nil {
 		return err
 	}
-	k.fd, k.valve = fd, newValve(deadline)
+	k.fd = fd
 	if a, ok := k.bound.(*net.UnixAddr); ok && a.Name != "" && !strings.HasPrefix(a.Name, "@") {
 		// The working directory may be another one at the end.
 		if k.path, err = filepath.Abs(a.Name); err != nil {
@@ -131,14 +150,20 @@ type acceptor interface {
 
 // listen returns the listener of a name.
 func (s *sockets) listen(ctx context.Context, name, network, address string) (net.Listener, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.check(name); err != nil {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	s.lending.Lock()
+	from, inherited, err := s.take(name, network, address)
+	if inherited {
+		// Until it is kept it is among none of those that are handed over.
+		defer s.lending.Unlock()
+	} else {
+		s.lending.Unlock()
+	}
+	if err != nil {
 		return nil, err
 	}
 	var l net.Listener
-	from, inherited := s.take(name, network, address)
-	var err error
 	if inherited {
 		l, err = fromDescriptor(from.fd, name, net.FileListener)
 	} else {
@@ -155,12 +180,12 @@ func (s *sockets) listen(ctx context.Context, name, network, address string) (ne
 		// The file belongs to the process that comes next as well.
 		u.SetUnlinkOnClose(false)
 	}
-	k := &socket{name: name, network: network, address: address, inherited: inherited, lent: from.lent, bound: l.Addr()}
-	if err := s.keep(k, a, a.SetDeadline); err != nil {
-		return nil, errors.Join(err, l.Close())
-	}
+	k := &socket{name: name, network: network, address: address, inherited: inherited, lent: from.lent, bound: l.Addr(), valve: newValve(a.SetDeadline)}
 	made := &listener{Listener: l, valve: k.valve}
 	k.user = made
+	if err := s.keep(k, a); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
 	return made, nil
 }
 
@@ -171,21 +196,27 @@ func open[T any](network, address, unixNetwork string, listen func() (T, error))
 	if err == nil || network != unixNetwork || !errors.Is(err, unix.EADDRINUSE) || strings.HasPrefix(address, "@") {
 		return made, err
 	}
-	// What is no socket refuses connections, too.
-	if info, other := os.Lstat(address); other != nil || info.Mode()&os.ModeSocket == 0 {
-		return made, err
-	}
-	c, refused := net.DialTimeout(network, address, time.Second)
-	if refused == nil {
-		return made, errors.Join(err, c.Close())
-	}
-	if !errors.Is(refused, unix.ECONNREFUSED) {
-		return made, err
-	}
-	if err := os.Remove(address); err != nil {
+	if _, err := removeLeft(network, address); err != nil {
 		return made, fmt.Errorf("nobody listens there, and its file stays: %w", err)
 	}
 	return listen()
+}
+
+// removeLeft removes the file of a unix socket that nobody listens on, and reports whether
+// somebody does.
+func removeLeft(network, address string) (used bool, err error) {
+	// What is no socket refuses connections, too.
+	if info, err := os.Lstat(address); err != nil || info.Mode()&os.ModeSocket == 0 {
+		return false, nil
+	}
+	c, err := net.DialTimeout(network, address, time.Second)
+	if err == nil {
+		return true, c.Close()
+	}
+	if !errors.Is(err, unix.ECONNREFUSED) {
+		return false, nil
+	}
+	return false, os.Remove(address)
 }
 
 // fromDescriptor makes of a descriptor what is used in a program. The descriptor is
@@ -211,14 +242,20 @@ type packetSocket interface {
 
 // listenPacket returns the packet connection of a name.
 func (s *sockets) listenPacket(ctx context.Context, name, network, address string) (net.PacketConn, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.check(name); err != nil {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	s.lending.Lock()
+	from, inherited, err := s.take(name, network, address)
+	if inherited {
+		// Until it is kept it is among none of those that are handed over.
+		defer s.lending.Unlock()
+	} else {
+		s.lending.Unlock()
+	}
+	if err != nil {
 		return nil, err
 	}
 	var c net.PacketConn
-	from, inherited := s.take(name, network, address)
-	var err error
 	if inherited {
 		c, err = fromDescriptor(from.fd, name, net.FilePacketConn)
 	} else {
@@ -231,12 +268,12 @@ func (s *sockets) listenPacket(ctx context.Context, name, network, address strin
 	if !ok {
 		return nil, errors.Join(fmt.Errorf("connections of %s cannot be handed over", network), c.Close())
 	}
-	k := &socket{name: name, network: network, address: address, inherited: inherited, lent: from.lent, bound: c.LocalAddr()}
-	if err := s.keep(k, p, p.SetReadDeadline); err != nil {
-		return nil, errors.Join(err, c.Close())
-	}
+	k := &socket{name: name, network: network, address: address, inherited: inherited, lent: from.lent, bound: c.LocalAddr(), valve: newValve(p.SetReadDeadline)}
 	made := &packetConn{PacketConn: c, valve: k.valve}
 	k.user = made
+	if err := s.keep(k, p); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
 	return made, nil
 }
 
@@ -273,6 +310,47 @@ func (s *sockets) giveBack(remove bool) error {
 		k.fd = -1
 	}
 	return errors.Join(errs...)
+}
+
+// settle closes what was handed over for this version and is not used by it, and removes
+// files of unix sockets that nobody listens on therefore: who connects would wait for
+// nobody. What is lent stays for a later version, which could not open it.
+func (s *sockets) settle() error {
+	s.lending.Lock()
+	s.mu.Lock()
+	var errs []error
+	var lent []handedOver
+	dropped := s.dropped
+	for _, h := range s.waiting {
+		if h.lent {
+			lent = append(lent, h)
+			continue
+		}
+		errs = append(errs, unix.Close(h.fd))
+		dropped = append(dropped, h)
+	}
+	s.waiting, s.dropped = lent, nil
+	s.mu.Unlock()
+	s.lending.Unlock()
+	for _, h := range dropped {
+		// The working directory may be another one than that of the process before.
+		if (h.network == "unix" || h.network == "unixgram") && filepath.IsAbs(h.address) {
+			errs = append(errs, h.removeFile())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// removeFile removes the file of a unix socket that nobody listens on, or is just about to
+// stop to, as a process that ends.
+func (h handedOver) removeFile() error {
+	for range 4 {
+		if used, err := removeLeft(h.network, h.address); !used || err != nil {
+			return err
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return nil
 }
 
 // close ends all accepting and reading that has not ended yet.
@@ -336,7 +414,8 @@ func (s *sockets) cut() int {
 }
 
 // forNext returns what the next process gets: the descriptors, in the order in which it
-// has them from first on, and what it is told of them.
+// has them from first on, and what it is told of them. The caller holds lending until it has
+// them.
 func (s *sockets) forNext(first int) ([]uintptr, []handedOver) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

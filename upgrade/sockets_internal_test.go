@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -299,5 +300,81 @@ func TestSockets_names(t *testing.T) {
 	}
 	if !slices.ContainsFunc(told, func(h handedOver) bool { return h.name == "199" && h.network == "udp" && h.address == "127.0.0.1:0" }) {
 		t.Errorf("%+v", told)
+	}
+}
+
+// TestSockets_settle has a version use some of what it was given: the rest is closed,
+// with its file, but for what is lent.
+func TestSockets_settle(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	old, next := newSockets(t), newSockets(t)
+	path := func(name string) string { return filepath.Join(folder, name) }
+	for _, name := range []string{"used", "moved", "unused", "lent"} {
+		if _, err := old.listen(t.Context(), name, "unix", path(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, told := old.forNext(firstFree)
+	for i, h := range told {
+		fd, err := unix.FcntlInt(uintptr(old.held[i].fd), unix.F_DUPFD_CLOEXEC, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.fd, h.lent = fd, h.name == "lent"
+		next.waiting = append(next.waiting, h)
+	}
+	for name, at := range map[string]string{"used": "used", "moved": "elsewhere"} {
+		if _, err := next.listen(t.Context(), name, "unix", path(at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// What other tests start has the sockets, too, until it executes its program.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	if err := errors.Join(old.giveBack(false), old.close(), next.settle()); err != nil {
+		t.Fatal(err)
+	}
+	for name, there := range map[string]bool{"used": true, "elsewhere": true, "lent": true, "moved": false, "unused": false} {
+		c, err := net.Dial("unix", path(name))
+		if err == nil {
+			c.Close()
+		}
+		if _, gone := os.Lstat(path(name)); (err == nil) != there || (gone == nil) != there {
+			t.Errorf("%s: %v, %v", name, err, gone)
+		}
+	}
+	// It is not lost for the version after.
+	if fds, told := next.forNext(firstFree); len(fds) != 3 || told[2].name != "lent" || !told[2].lent {
+		t.Errorf("%+v", told)
+	}
+}
+
+// TestSockets_settleWaits has what is not used be handed over just then: it is not closed, so
+// that its descriptor does not become that of another file.
+func TestSockets_settleWaits(t *testing.T) {
+	t.Parallel()
+	fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &sockets{waiting: []handedOver{{name: "unused", fd: fd}}}
+	s.lending.Lock()
+	settled := make(chan error, 1)
+	go func() { settled <- s.settle() }()
+	select {
+	case <-settled:
+		t.Error("it does not wait")
+	case <-time.After(20 * time.Millisecond):
+	}
+	if fds, _ := s.forNext(firstFree); len(fds) != 1 || fds[0] != uintptr(fd) {
+		t.Errorf("%v", fds)
+	}
+	s.lending.Unlock()
+	if err := <-settled; err != nil {
+		t.Error(err)
+	}
+	if fds, _ := s.forNext(firstFree); len(fds) != 0 {
+		t.Errorf("%v", fds)
 	}
 }

@@ -35,7 +35,7 @@ func TestUpgrade_files(t *testing.T) {
 	folder := t.TempDir()
 	socket, number := filepath.Join(folder, "web"), filepath.Join(folder, "pid")
 	p := quick()
-	p.Network, p.Address, p.PIDFile, p.Drain = "unix", socket, number, time.Second
+	p.Network, p.Address, p.PIDFile = "unix", socket, number
 	r := newRig(t, p)
 	before, err := os.Lstat(socket)
 	if err != nil {
@@ -146,14 +146,22 @@ func TestUpgrade_packets(t *testing.T) {
 	}
 	// And by the old one alone when the new one did not pass.
 	serving := r.serving()
-	r.harm("kill ready+50ms")
-	r.signal(unix.SIGUSR2)
-	r.outcome(3)
+	for n, harm := range []string{"kill ready+50ms", "refuse gate"} {
+		r.harm(harm)
+		r.signal(unix.SIGUSR2)
+		if o := r.outcome(n + 3); n == 1 {
+			// Its drain may take its time, as those before.
+			r.logged(fmt.Sprintf("%d drains, replaced: true", o.PID))
+		}
+	}
+	r.logged(fmt.Sprintf("%d drains, replaced: true", first))
 	for range 100 {
 		if pid := ask(); pid != serving || pid == first {
 			t.Fatalf("%d has answered", pid)
 		}
 	}
+	r.terminated()
+	r.logged(fmt.Sprintf("%d drains, replaced: false", serving))
 }
 
 // outcomes returns those of the upgrades that have ended.
@@ -172,7 +180,7 @@ func (r *rig) outcomes() []upgrade.Outcome {
 func TestUpgrade_connections(t *testing.T) {
 	t.Parallel()
 	p := quick()
-	p.Raw, p.Drain = "127.0.0.1:0", 2*time.Second
+	p.Raw, p.Drain = "127.0.0.1:0", 4*time.Second
 	r := newRig(t, p)
 	dial := func() net.Conn {
 		t.Helper()
@@ -198,10 +206,23 @@ func TestUpgrade_connections(t *testing.T) {
 	if _, err := stays.Read(make([]byte, 1)); err == nil {
 		t.Error("it says more")
 	}
-	if e := r.entered(1, upgrade.Drained); e.Reason != "1 connections were cut: it took more than 2s" {
+	if e := r.entered(1, upgrade.Drained); e.Reason != "1 connections were cut: it took more than 4s" {
 		t.Errorf("%q", e.Reason)
 	}
 	echo(t, dial(), 'c')
+	// A version that has no use for it accepts for nobody: whoever connects is refused, once
+	// nothing can be rolled back.
+	address := r.about().Raw
+	r.harm("drop raw")
+	o := r.upgraded(1)
+	r.entered(2, upgrade.Drained)
+	r.refuses(address)
+	// The next one has it again.
+	r.harm("")
+	r.answers(o.PID)
+	r.upgraded(2)
+	r.entered(3, upgrade.Drained)
+	echo(t, dial(), 'd')
 }
 
 func echo(t *testing.T, c net.Conn, b byte) {
@@ -253,7 +274,7 @@ func TestRun_endsBySignals(t *testing.T) {
 			}
 			if !c.upgraded {
 				r.entered(1, upgrade.Draining)
-				r.refuses()
+				r.refuses(r.address)
 			}
 			select {
 			case err := <-failed:
@@ -286,13 +307,13 @@ func (r *rig) connected(pid int) {
 	r.t.Fatalf("%d has no connection", pid)
 }
 
-// refuses waits until nobody can connect.
-func (r *rig) refuses() {
+// refuses waits until nobody can connect to an address.
+func (r *rig) refuses(address string) {
 	r.t.Helper()
 	var err error
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		var c net.Conn
-		if c, err = net.DialTimeout("tcp", r.address, time.Second); err == nil {
+		if c, err = net.DialTimeout("tcp", address, time.Second); err == nil {
 			c.Close()
 			continue
 		}

@@ -98,4 +98,13 @@ type Status struct {
 	Program   string   `json:"program"`
 	Listeners []Socket `json:"listeners"`
 	Last      *Outcome `json:"last"`
+	// Refused is the last upgrade that could not begin ([ErrBusy]), nil for none. It is no
+	// event, as no state changes.
+	Refused *Refusal `json:"refused,omitempty"`
+}
+
+// Refusal is an upgrade that could not begin.
+type Refusal struct {
+	Time   time.Time `json:"time"`
+	Reason string    `json:"reason"`
 }

@@ -54,7 +54,7 @@ func TestOffered(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.is(u)
-			u.offered()
+			u.offered(nil)
 			if m, err := other.Receive(); err != nil || m.Kind != c.want {
 				t.Errorf("%+v, %v; want %s", m, err, c.want)
 			}

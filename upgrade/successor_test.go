@@ -1,7 +1,6 @@
 package upgrade_test
 
 import (
-	"errors"
 	"os"
 	"os/exec"
 	"strconv"
@@ -19,47 +18,31 @@ import (
 type rejected struct {
 	*rig
 	first, next int
-	client      *rawClient
-	answered    chan error
+	held        *held
 }
 
 // newRejected has the program replaced before the upgrade, so that the versions can be
 // told apart by their files.
-func newRejected(t *testing.T, p plan, request string) *rejected {
+func newRejected(t *testing.T, p plan) *rejected {
 	t.Helper()
 	program := programOf(t)
-	r := &rejected{rig: startRig(t, p, exec.Command(program)), answered: make(chan error, 1)}
+	p.Drain = patience
+	r := &rejected{rig: startRig(t, p, exec.Command(program))}
 	r.first = r.serving()
-	r.reject(program, 0, request)
-	return r
-}
-
-// reject has the n-th upgrade be rolled back while the new version answers a request.
-func (r *rejected) reject(program string, n int, request string) {
-	r.t.Helper()
 	copyProgram(r.t, program)
 	r.harm("block gate")
 	r.signal(unix.SIGUSR2)
-	r.next = r.awaitCandidate(n)
-	r.client = r.rawClient()
-	r.t.Cleanup(r.client.close)
-	client, pid := r.client, r.next
-	go func() {
-		got, err := client.ask(request)
-		if err == nil && got != pid {
-			err = errors.New("another process has answered")
-		}
-		r.answered <- err
-	}()
-	r.connected(r.next)
+	r.next = r.awaitCandidate(0)
+	r.held = r.hold(r.next)
 	if err := unix.Kill(r.first, unix.SIGUSR1); err != nil {
 		r.t.Fatal(err)
 	}
-	if o := r.outcome(n); o.Outcome != upgrade.RolledBack || o.Reason != "aborted by SIGUSR1" {
+	if o := r.outcome(0); o.Outcome != upgrade.RolledBack || o.Reason != "aborted by SIGUSR1" {
 		r.t.Fatalf("%+v", o)
 	}
 	r.harm("")
 	r.await("it drains", func(e upgrade.Event) bool { return e.PID == r.next && e.State == upgrade.Draining })
+	return r
 }
 
 // awaitCandidate waits until the old version of the n-th upgrade is passive, and returns the
@@ -103,7 +86,7 @@ func TestUpgrade_theOldProcessIsKilledAfterARollBack(t *testing.T) {
 	t.Parallel()
 	p := quick()
 	p.TLS = true
-	r := newRejected(t, p, "/?wait=3s")
+	r := newRejected(t, p)
 	wanted := programFile(t, pidText(r.first))
 	if err := unix.Kill(r.first, unix.SIGKILL); err != nil {
 		t.Fatal(err)
@@ -116,9 +99,7 @@ func TestUpgrade_theOldProcessIsKilledAfterARollBack(t *testing.T) {
 		t.Error("it is not the program of the version before")
 	}
 	r.answers(e.PID)
-	if err := <-r.answered; err != nil {
-		t.Error(err)
-	}
+	r.held.finish(t)
 	e = r.await("it commits", func(e upgrade.Event) bool { return e.PID == r.next && e.State == upgrade.Committed })
 	if e.Outcome == nil || e.Outcome.PID != r.serving() || !strings.Contains(e.Outcome.Reason, "is gone: its program is started again") {
 		t.Errorf("%+v", e.Outcome)
@@ -140,7 +121,7 @@ func TestUpgrade_theOldProcessEndsAfterARollBack(t *testing.T) {
 	for _, how := range []string{"told to", "upgraded", "killed in an upgrade"} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
-			r := newRejected(t, quick(), "/?wait=2s")
+			r := newRejected(t, quick())
 			wanted := 0
 			switch how {
 			case "told to":
@@ -156,9 +137,7 @@ func TestUpgrade_theOldProcessEndsAfterARollBack(t *testing.T) {
 				}
 			}
 			r.gone(r.first)
-			if err := <-r.answered; err != nil {
-				t.Error(err)
-			}
+			r.held.finish(t)
 			r.gone(r.next)
 			if wanted > 0 {
 				r.answers(wanted)
@@ -172,21 +151,45 @@ func TestUpgrade_theOldProcessEndsAfterARollBack(t *testing.T) {
 	}
 }
 
+// TestUpgrade_theOldProcessIsKilledAfterTwoRollBacks has the second new version die: the first one
+// is the one that is left.
+func TestUpgrade_theOldProcessIsKilledAfterTwoRollBacks(t *testing.T) {
+	t.Parallel()
+	r := newRejected(t, quick())
+	r.harm("exit new")
+	r.signal(unix.SIGUSR2)
+	o := r.outcome(1)
+	if o.Outcome != upgrade.RolledBack {
+		t.Fatalf("%+v", o)
+	}
+	r.harm("")
+	r.await("it runs again", func(e upgrade.Event) bool {
+		return e.PID == r.first && e.State == upgrade.Running && e.Peer == o.PID
+	})
+	if err := unix.Kill(r.first, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	r.answers(r.entered(3, upgrade.Running).PID)
+	r.held.finish(t)
+}
+
 // TestUpgrade_theOldProcessIsStopped stops the old process for longer than the new one may be
 // silent. That has said that it is well all the time, so it is not ended for it.
 func TestUpgrade_theOldProcessIsStopped(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		at   upgrade.State
-		harm string
-	}{{upgrade.Probation, ""}, {upgrade.Warming, "wait warm"}} {
+		at      upgrade.State
+		harm    string
+		timeout time.Duration
+		stopped time.Duration
+	}{
+		{upgrade.Probation, "wait gate", patience, 3 * time.Second},
+		{upgrade.Warming, "wait warm", 3 * time.Second, 5 * time.Second},
+	} {
 		t.Run(string(c.at), func(t *testing.T) {
 			t.Parallel()
 			p := quick()
-			p.Probation, p.Heartbeat, p.Timeout = time.Second, time.Second, time.Second
-			if c.at == upgrade.Warming {
-				p.Timeout = 2 * time.Second
-			}
+			p.Probation, p.Heartbeat, p.Timeout = time.Second, time.Second, c.timeout
 			r := newRig(t, p)
 			first := r.serving()
 			r.harm(c.harm)
@@ -199,7 +202,7 @@ func TestUpgrade_theOldProcessIsStopped(t *testing.T) {
 			// The new one accepts meanwhile.
 			next := r.entered(2, upgrade.Probation)
 			r.answers(next.PID)
-			time.Sleep(3 * time.Second)
+			time.Sleep(c.stopped)
 			r.answers(next.PID)
 			if err := unix.Kill(first, unix.SIGCONT); err != nil {
 				t.Fatal(err)
@@ -209,5 +212,61 @@ func TestUpgrade_theOldProcessIsStopped(t *testing.T) {
 			}
 			r.answers(next.PID)
 		})
+	}
+}
+
+// TestUpgrade_theAnswerIsLate stops the new process when it is to take over. The old one
+// serves on, and does so also when the new one wakes up, takes over, and then hears that it was
+// rolled back.
+func TestUpgrade_theAnswerIsLate(t *testing.T) {
+	t.Parallel()
+	p := quick()
+	p.Heartbeat, p.PIDFile = time.Second, t.TempDir()+"/pid"
+	r := newRig(t, p)
+	first := r.serving()
+	r.harm("freeze gate")
+	r.signal(unix.SIGUSR2)
+	o := r.outcome(0)
+	if o.Outcome != upgrade.RolledBack || !strings.Contains(o.Reason, "did not take over within 1s") {
+		t.Fatalf("%+v", o)
+	}
+	r.answers(first)
+	if err := unix.Kill(o.PID, unix.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	r.entered(2, upgrade.Running)
+	r.gone(o.PID)
+	r.answers(first)
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		text, err := os.ReadFile(p.PIDFile)
+		if strings.TrimSpace(string(text)) == pidText(first) {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the PID file has %q, %v", text, err)
+		}
+	}
+	r.harm("")
+	r.upgraded(1)
+}
+
+// TestUpgrade_aNewVersionThatTakesItsTime has a check that takes longer than beats are
+// apart: it is waited for.
+func TestUpgrade_aNewVersionThatTakesItsTime(t *testing.T) {
+	t.Parallel()
+	p := quick()
+	p.Probation, p.Heartbeat = time.Millisecond, patience
+	r := newRig(t, p)
+	r.harm("wait check")
+	r.signal(unix.SIGUSR2)
+	r.awaitCandidate(0)
+	// It is not said to be well before.
+	time.Sleep(100 * time.Millisecond)
+	if list := r.outcomes(); len(list) > 0 {
+		t.Errorf("%+v", list)
+	}
+	r.harm("")
+	if o := r.outcome(0); o.Outcome != upgrade.Committed {
+		t.Errorf("%+v", o)
 	}
 }

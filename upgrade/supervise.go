@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -50,8 +51,8 @@ func Supervised() bool {
 // Supervise starts a program that uses this package, and stays its parent through all
 // upgrades: for containers, whose first process must not end, and for the foreground. It
 // blocks until no version is left, and returns the exit code of the one that served
-// last, 128 and the signal if a signal has ended it. A program that offers this calls it
-// before it does anything else:
+// last, 128 and the signal if a signal has ended it, but 0 if that is the SIGTERM that was
+// passed on. A program that offers this calls it before it does anything else:
 //
 //	if *supervise && !upgrade.Supervised() {
 //		exit, err := upgrade.Supervise(ctx, upgrade.SuperviseOptions{})
@@ -73,7 +74,9 @@ func Supervise(ctx context.Context, o SuperviseOptions) (exit int, err error) {
 	if o.Env == nil {
 		o.Env = os.Environ()
 	}
-	s := &supervisor{log: o.Log, replaced: make(map[int]*os.Process)}
+	s := &supervisor{log: o.Log, replaced: make(map[int]*os.Process), wait: func(status *unix.WaitStatus) (int, error) {
+		return unix.Wait4(-1, status, unix.WNOHANG, nil)
+	}}
 	if s.manager, err = systemd.NewNotifier(os.Environ()); err != nil {
 		return 0, fmt.Errorf("supervise: %w", err)
 	}
@@ -105,6 +108,7 @@ func Supervise(ctx context.Context, o SuperviseOptions) (exit int, err error) {
 		s.hear(hearing, receiver, messages)
 	}()
 	s.run(ctx, ended, signals, messages)
+	s.lastMessages(receiver, messages)
 	cancel()
 	<-heard
 	return s.exitCode(), nil
@@ -114,17 +118,26 @@ func Supervise(ctx context.Context, o SuperviseOptions) (exit int, err error) {
 type supervisor struct {
 	log     *slog.Logger
 	manager *systemd.Notifier
-	// serving is the version that serves, or will: what no other has replaced.
-	serving *os.Process
-	ready   bool
-	waiting []os.Signal // for the version to be ready
+	// wait is wait4 for any child, without waiting.
+	wait func(*unix.WaitStatus) (int, error)
+	// serving is the version that serves, or will: what no other has replaced. It is
+	// presumed to until it says so itself, if the one before has ended without a word.
+	serving  *os.Process
+	presumed bool
+	ready    bool
+	waiting  []os.Signal // for the version to be ready
 	// replaced are the versions that drain.
 	replaced map[int]*os.Process
-	endings  int // signals to end that have come
+	// ending is the last signal to end that has come, of so many.
+	ending  os.Signal
+	endings int
 	// exit is that of the version that served last, if known is set, and drained
 	// that of the one that ended last of the others.
 	exit, drained int
 	known         bool
+	// presumedExit and presumedKnown are those of the one that is presumed to serve.
+	presumedExit  int
+	presumedKnown bool
 }
 
 // start starts the first version.
@@ -237,6 +250,10 @@ func (s *supervisor) run(ctx context.Context, ended, signals <-chan os.Signal, m
 				return
 			}
 		case sig := <-signals:
+			// What is for one that has ended would be lost.
+			if s.reap() {
+				return
+			}
 			switch {
 			case sig == unix.SIGTERM || sig == unix.SIGINT:
 				s.end(sig)
@@ -266,7 +283,7 @@ func (s *supervisor) send(sig os.Signal) {
 
 // end tells versions to end.
 func (s *supervisor) end(sig os.Signal) {
-	s.endings++
+	s.ending, s.endings = sig, s.endings+1
 	s.send(sig)
 	if s.endings == 1 {
 		return
@@ -285,9 +302,12 @@ func (s *supervisor) told(m systemd.Message) {
 	switch pid, err := m.MainPID(); {
 	case err != nil:
 		s.log.Warn("a process says what is not understood", "pid", m.PID, "error", err)
-	case pid == 0 || pid == s.serving.Pid || s.replaced[pid] != nil:
-	case m.PID == s.serving.Pid && descends(pid), m.PID == pid && isVersion(pid) && descends(pid):
+	case pid == 0 || s.replaced[pid] != nil:
+	case pid == s.serving.Pid:
+		s.confirm()
+	case m.PID == s.serving.Pid && (descends(pid) || !exists(pid)), m.PID == pid && isVersion(pid) && descends(pid):
 		s.replace(pid)
+		s.confirm()
 	default:
 		s.log.Debug("a process that is no version says that it serves", "pid", m.PID)
 	}
@@ -310,8 +330,39 @@ func (s *supervisor) told(m systemd.Message) {
 			s.tell(f.what, f.tell)
 		}
 	}
+	if more, err := m.ExtendTimeout(); err != nil {
+		s.log.Warn("a process says what is not understood", "pid", m.PID, "error", err)
+	} else if more > 0 {
+		s.tell("EXTEND_TIMEOUT_USEC", func() error { return s.manager.ExtendTimeout(more) })
+	}
 	if text, ok := m.Fields["STATUS"]; ok {
 		s.tell("STATUS", func() error { return s.manager.Status(text) })
+	}
+}
+
+// lastMessages hears what versions have told before they ended.
+func (s *supervisor) lastMessages(receiver *systemd.Receiver, messages <-chan systemd.Message) {
+	self, err := systemd.NewNotifier(receiver.Environment(nil))
+	if err == nil {
+		// Behind it there is nothing.
+		err = self.Status("all versions have ended")
+	}
+	if err != nil {
+		s.log.Warn("the last messages are not heard", "error", err)
+		return
+	}
+	timer := time.NewTimer(time.Second)
+	defer timer.Stop()
+	for {
+		select {
+		case m := <-messages:
+			if m.PID == os.Getpid() {
+				return
+			}
+			s.told(m)
+		case <-timer.C:
+			return
+		}
 	}
 }
 
@@ -334,14 +385,25 @@ func (s *supervisor) replace(pid int) {
 	} else {
 		s.replaced[s.serving.Pid] = s.serving
 	}
-	s.serving, s.ready, s.known = next, true, false
+	s.serving, s.ready, s.presumed, s.presumedKnown = next, true, true, false
+	if s.endings > 0 {
+		// The one before has got it too late, or not at all.
+		s.send(s.ending)
+	}
+}
+
+// confirm is called when the version that serves says so.
+func (s *supervisor) confirm() {
+	if s.presumed {
+		s.presumed, s.exit, s.known = false, s.presumedExit, s.presumedKnown
+	}
 }
 
 // reap clears away what has ended, and reports whether no version is left.
 func (s *supervisor) reap() bool {
 	for {
 		var status unix.WaitStatus
-		pid, err := unix.Wait4(-1, &status, unix.WNOHANG, nil)
+		pid, err := s.wait(&status)
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
@@ -353,7 +415,11 @@ func (s *supervisor) reap() bool {
 			_ = p.Release()
 			s.drained = exitOf(status)
 		}
-		if pid == s.serving.Pid && !s.known {
+		if pid == s.serving.Pid {
+			if s.presumed {
+				s.presumedExit, s.presumedKnown = exitOf(status), true
+				continue
+			}
 			s.exit, s.known = exitOf(status), true
 			s.log.Info("the version that served has ended", "pid", pid, "exit", s.exit)
 		}
@@ -382,6 +448,9 @@ func (s *supervisor) settle() bool {
 
 func (s *supervisor) exitCode() int {
 	switch {
+	case s.known && s.ending == unix.SIGTERM && s.exit == 128+int(unix.SIGTERM):
+		// As systemd sees a service that has no handler for it.
+		return 0
 	case s.known:
 		return s.exit
 	case s.endings > 0:
@@ -421,6 +490,8 @@ func processes() map[int]int {
 	}
 	return list
 }
+
+func exists(pid int) bool { return !errors.Is(unix.Kill(pid, 0), unix.ESRCH) }
 
 // descends reports whether a process is a descendant of this one.
 func descends(pid int) bool {

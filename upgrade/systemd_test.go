@@ -162,7 +162,7 @@ func TestSystemd(t *testing.T) {
 	third := m.upgraded(2).PID
 	m.awaitTold(third, "READY=1", "MAINPID="+pidText(third))
 	m.terminated()
-	m.awaitTold(third, "READY=1", "MAINPID="+pidText(third), "STOPPING=1")
+	m.awaitTold(third, "READY=1", "MAINPID="+pidText(third), "STOPPING=1", "EXTEND_TIMEOUT_USEC=15000000")
 	m.awaitTold(second, "READY=1", "MAINPID="+pidText(second), "MAINPID="+pidText(third))
 	// The sockets are systemd's, which goes on to listen.
 	if !os.SameFile(socket, before()) {

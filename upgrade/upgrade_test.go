@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -45,18 +46,28 @@ func TestUpgrade_theNewVersionServes(t *testing.T) {
 	}
 }
 
-// TestUpgrade_whatCannotStart has a new version come to harm at each point of its life
-// until it has proved itself: the old one serves, and no connection is refused.
+// TestUpgrade_whatDoesNotProveItself has a new version come to harm at each point of its
+// life until it has proved itself: the old one serves, and no connection is refused.
 func TestUpgrade_whatDoesNotProveItself(t *testing.T) {
 	t.Parallel()
-	for _, harm := range []string{
+	// Those that hang are noticed when their time is up.
+	mute := []string{"block warm", "stop main", "stop new"}
+	hanging := []string{"block check", "stop ready+50ms"}
+	for _, harm := range append(append([]string{
 		"exit main", "panic main", "kill main", "exit new", "panic new", "kill new", "exit listen", "kill listen",
 		"refuse warm", "exit warm", "kill warm", "kill ready+0ms", "panic ready+1ms", "exit ready+20ms", "kill ready+100ms", "exit ready+1s", "kill request", "panic request",
-		"refuse check", "block check", "stop ready+50ms", "refuse gate", "block warm", "stop main", "stop new",
-	} {
+		"refuse check", "panic check", "exit check", "refuse gate",
+	}, mute...), hanging...) {
 		t.Run(harm, func(t *testing.T) {
 			t.Parallel()
-			p := plan{Probation: 3 * time.Second, Heartbeat: time.Second, Drain: 2 * time.Second, Timeout: 3 * time.Second}
+			p := quick()
+			p.Heartbeat = patience
+			switch {
+			case slices.Contains(mute, harm):
+				p.Timeout = 2 * time.Second
+			case slices.Contains(hanging, harm):
+				p.Heartbeat = time.Second
+			}
 			r := newRig(t, p)
 			first := r.serving()
 			r.harm(harm)
@@ -73,11 +84,15 @@ func TestUpgrade_whatDoesNotProveItself(t *testing.T) {
 			if answered, refused := load.end(); refused > 0 || answered == 0 {
 				t.Errorf("%d answered, %d refused", answered, refused)
 			}
-			// And then one that is well.
+			// And then one that is well, unless this machine is slow, too.
 			r.harm("")
-			r.signal(unix.SIGUSR2)
-			if o := r.outcome(1); o.Outcome != upgrade.Committed {
-				t.Errorf("afterwards: %+v", o)
+			for n := 1; ; n++ {
+				r.signal(unix.SIGUSR2)
+				if o := r.outcome(n); o.Outcome == upgrade.Committed {
+					break
+				} else if p.Timeout == 0 && p.Heartbeat == patience || n > 10 {
+					t.Fatalf("afterwards: %+v", o)
+				}
 			}
 		})
 	}
@@ -90,12 +105,13 @@ func TestUpgrade_theOldProcessIsKilled(t *testing.T) {
 	for _, at := range []upgrade.State{upgrade.Spawning, upgrade.Warming, upgrade.BothAccept, upgrade.Probation, upgrade.Committed} {
 		t.Run(string(at), func(t *testing.T) {
 			t.Parallel()
-			p := quick()
-			p.Probation = 500 * time.Millisecond
-			r := newRig(t, p)
+			r := newRig(t, quick())
 			first := r.serving()
-			if at == upgrade.Spawning {
+			switch at {
+			case upgrade.Spawning:
 				r.harm("wait main")
+			case upgrade.Warming, upgrade.BothAccept, upgrade.Probation:
+				r.harm("wait gate")
 			}
 			r.signal(unix.SIGUSR2)
 			r.entered(1, at)
@@ -152,8 +168,17 @@ func (l *load) count(_ int, err error) {
 	}
 }
 
+// end stops once something was answered, however slow that is.
 func (l *load) end() (answered, refused int) {
+	for end := time.Now().Add(patience); time.Now().Before(end) && l.none(); time.Sleep(time.Millisecond) {
+	}
 	l.stop()
 	l.working.Wait()
 	return l.answered, l.refused
+}
+
+func (l *load) none() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.answered == 0
 }

@@ -54,12 +54,18 @@ type Upgrader struct {
 	generation int
 	nextPID    int
 	last       *Outcome
+	refused    *Refusal
 	abort      context.CancelCauseFunc
 	ending     bool    // no upgrade begins any more
 	tookOver   bool    // it was Running once
 	dismissed  []*next // were rolled back and may still drain, the oldest first
 	reason     string  // why it was condemned
 	tickets    tickets
+
+	// appointing is held while those are told who of them has to see to a successor, and
+	// inherits whether one of them has to.
+	appointing sync.Mutex
+	inherits   bool
 }
 
 // New returns what this process needs to be upgraded. It must be called once, before
@@ -215,6 +221,10 @@ func (u *Upgrader) Status() Status {
 	if u.last != nil {
 		last := *u.last
 		s.Last = &last
+	}
+	if u.refused != nil {
+		refused := *u.refused
+		s.Refused = &refused
 	}
 	u.mu.Unlock()
 	s.Listeners = u.sockets.list()

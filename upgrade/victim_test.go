@@ -148,13 +148,8 @@ func (m misfortune) after() {
 // check is the program's own judgement of itself.
 func (m misfortune) check(context.Context) error {
 	m.at("check")
-	if m.where == "check" {
-		switch m.what {
-		case "refuse":
-			return errors.New("the database is gone")
-		case "linger":
-			time.Sleep(700 * time.Millisecond)
-		}
+	if m.where == "check" && m.what == "refuse" {
+		return errors.New("the database is gone")
 	}
 	return nil
 }
@@ -162,18 +157,40 @@ func (m misfortune) check(context.Context) error {
 // gate is asked by the old version, so that its misfortune is that of now.
 func gate(ctx context.Context, next upgrade.Candidate) error {
 	switch now := newMisfortune(); {
+	case now.where == "request" || strings.HasPrefix(now.where, "ready+"):
+		// It comes to harm, however long that takes.
+		<-ctx.Done()
+		return context.Cause(ctx)
 	case now.where != "gate":
 	case now.what == "refuse":
 		return errors.New("the objective is not kept")
 	case now.what == "block":
 		<-ctx.Done()
 		return context.Cause(ctx)
+	case now.what == "wait":
+		for newMisfortune() == now && ctx.Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+		return context.Cause(ctx)
 	case now.what == "panic":
 		panic("misfortune")
 	case now.what == "freeze":
-		return unix.Kill(next.PID, unix.SIGSTOP)
+		return freeze(next.PID)
 	}
 	return nil
+}
+
+// freeze stops a child, and waits until all of it stands still.
+func freeze(pid int) error {
+	if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
+		return err
+	}
+	for {
+		err := unix.Waitid(unix.P_PID, pid, nil, unix.WSTOPPED|unix.WNOWAIT, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
 }
 
 func serve(p plan) error {
@@ -254,7 +271,7 @@ func (v *victim) open() (net.Listener, error) {
 		v.packets = c.LocalAddr().String()
 		v.up.Add(&packets{c})
 	}
-	if v.plan.Raw != "" {
+	if v.plan.Raw != "" && v.bad != (misfortune{"raw", "drop"}) {
 		raw, err := v.up.Listen("raw", "tcp", v.plan.Raw)
 		if err != nil {
 			return nil, err

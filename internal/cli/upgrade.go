@@ -77,6 +77,7 @@ func (o *gateFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&o.service, "gate-service", "", "refuse while an objective of service `S` burns")
 	f.StringVar(&o.agent, "agent", gate.DefaultAgent, "the `URL` of the agent that knows the objectives")
 	f.StringVar(&o.tokenFile, "token-file", "", "a `FILE` with the agent's token (or "+tokenVariable+")")
+	f.BoolVar(&o.open, "gate-open", false, "let a new version pass when the agent does not answer")
 	f.DurationVar(&o.timeout, "gate-timeout", gate.DefaultTimeout, "how long a gate may take to answer")
 }
 

@@ -47,10 +47,15 @@ func upgradeFolders(folder string, uid int, getenv func(string) string) []string
 	if uid != 0 {
 		return list
 	}
-	users, _ := filepath.Glob("/run/user/*/goshawk/upgrade")
-	list = append(list, users...)
+	// Those of users, and of services with a runtime directory as XDG_RUNTIME_DIR.
+	for _, pattern := range []string{"/run/user/*/goshawk/upgrade", "/run/*/goshawk/upgrade"} {
+		found, _ := filepath.Glob(pattern)
+		list = append(list, found...)
+	}
 	temporary, _ := filepath.Glob("/tmp/goshawk-upgrade-*")
-	for _, dir := range temporary {
+	// Services that systemd gives a /tmp of their own.
+	private, _ := filepath.Glob("/tmp/systemd-private-*/tmp/goshawk-upgrade-*")
+	for _, dir := range append(temporary, private...) {
 		// Anybody may make one there, also of the name of another.
 		owner, err := strconv.Atoi(strings.TrimPrefix(filepath.Base(dir), "goshawk-upgrade-"))
 		info, failed := os.Lstat(dir)
@@ -71,7 +76,11 @@ func findUpgradable(ctx context.Context, folders []string) ([]*upgradable, error
 	for _, folder := range folders {
 		pids, err := control.List(folder)
 		if err != nil {
-			return nil, usageError("run it as the user of the process, or as root", "upgrade: look for processes: %w", err)
+			hint := "name a folder with control sockets, or none"
+			if errors.Is(err, os.ErrPermission) {
+				hint = "run it as the user of the process, or as root"
+			}
+			return nil, usageError(hint, "upgrade: look for processes: %w", err)
 		}
 		for _, pid := range pids {
 			all = append(all, &upgradable{folder: folder, holder: pid})

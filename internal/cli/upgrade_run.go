@@ -2,13 +2,10 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 	"os"
+	"slices"
 	"strings"
-	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,10 +38,14 @@ process of a container or the main one of a unit of systemd.
 
 With --listen the sockets are opened here, once, and passed to CMD as by systemd:
 descriptors from 3 on, LISTEN_FDS, LISTEN_FDNAMES, LISTEN_PID. CMD needs no change if
-it can be socket-activated, or takes descriptors (caddy: fd/3). In an upgrade the new
-version is started beside the old one, and both accept. It has to become ready, to
-live through the probation and to pass the gate; else it is ended and the old one
-goes on. Then the old one gets SIGTERM, and after --drain SIGKILL.
+it can be socket-activated, or takes descriptors (caddy: bind fd/3 in its Caddyfile).
+In an upgrade the new version is started beside the old one, and both accept. It has
+to become ready, to live through the probation and to pass the gate; else it is ended
+and the old one goes on. Then the old one gets SIGTERM, and after --drain SIGKILL.
+
+No connection is refused meanwhile. What becomes of those that are open when CMD gets
+SIGTERM is up to CMD: it has to finish its requests, and many a server drops those
+that arrive just then on kept-alive connections. The Go package upgrade loses none.
 
 NAME is what the server sees in LISTEN_FDNAMES. ADDR is :8080, 127.0.0.1:8080 or the
 path of a unix socket; NETWORK is tcp (the default), tcp4, tcp6, unix, udp, udp4, udp6
@@ -56,11 +57,12 @@ stays as its parent, passes signals on and clears away what has ended.
 Signals: USR2 upgrades, USR1 aborts the upgrade, HUP is passed on, TERM and INT are
 passed on and end it; the second one kills.
 
-Exit codes: that of CMD, 128 and the signal if one has ended it; 2 bad usage, 4 CMD
-did not become ready, or goshawk failed.`,
+Exit codes: that of CMD, and 128 and the signal if one has ended it, but 0 if that is
+the SIGTERM that goshawk has passed on; 2 bad usage, or an address that is not to be
+had, 3 no permission, 4 CMD did not become ready, or goshawk failed.`,
 		Example: `  goshawk upgrade run --listen web=:8080 -- ./server
   goshawk upgrade run --listen web=:443 --listen admin=/run/shop/admin.sock --ready notify -- ./shop
-  goshawk upgrade run --listen web=:8080 -- caddy run --config Caddyfile
+  goshawk upgrade run --listen web=:8080 --ready notify -- caddy run --config Caddyfile
   goshawk upgrade run --listen web=:8080 --gate http://127.0.0.1:8080/healthz -- ./server
   goshawk upgrade run -- ./server-with-the-library`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -82,7 +84,6 @@ did not become ready, or goshawk failed.`,
 	f.DurationVar(&o.timeout, "timeout", upgrade.DefaultTimeout, "how long a version may take to be ready")
 	f.StringVar(&o.gate.url, "gate", "", "refuse a new version at the end of its probation unless a GET of `URL` is answered well (2xx)")
 	o.gate.register(f)
-	f.BoolVar(&o.gate.open, "gate-open", false, "let a new version pass when the agent does not answer")
 	f.StringVar(&o.folder, controlFolderFlag, "", "make the control socket in `DIR`")
 	f.BoolVar(&o.json, "json", false, "print events as JSON lines; what CMD prints goes to stderr")
 	f.BoolVar(&o.verbose, "verbose", false, "log all that goes on")
@@ -93,21 +94,20 @@ func (o *upgradeRun) run(cmd *cobra.Command, env Env, command []string) error {
 	if len(command) == 0 || command[0] == "" {
 		return usageError("write it after --: goshawk upgrade run --listen web=:8080 -- ./server", "%s: want a CMD to run, got none", runCommand)
 	}
-	// The signals that end this command are passed on to the server.
-	ctx := context.WithoutCancel(cmd.Context())
 	if len(o.listen) == 0 {
 		for _, name := range []string{"ready", "probation", "drain", "timeout", "gate", "gate-slo", "gate-service", "json", controlFolderFlag} {
 			if cmd.Flags().Changed(name) {
 				return usageError("give the sockets by --listen NAME=ADDR; without it CMD uses the Go package upgrade and decides itself", "%s: --%s: needs --listen", runCommand, name)
 			}
 		}
-		return o.supervise(ctx, env, command)
+		return o.supervise(cmd.Context(), env, command)
 	}
 	options, err := o.options(env, command)
 	if err != nil {
 		return err
 	}
-	return o.swap(ctx, env, options)
+	// The signals that end this command are passed on to the server.
+	return o.swap(context.WithoutCancel(cmd.Context()), env, options)
 }
 
 // supervise runs a server that uses package upgrade.
@@ -116,22 +116,14 @@ func (o *upgradeRun) supervise(ctx context.Context, env Env, command []string) e
 	if o.verbose {
 		options.Log = env.logger()
 	}
-	exit, err := upgrade.Supervise(ctx, options)
+	exit, err := upgrade.Supervise(context.WithoutCancel(ctx), options)
 	if err != nil {
-		return usageError("look whether CMD is there and can be executed", "%s: %w", runCommand, err)
+		return runFailure(err)
+	}
+	if exit == signalExit+int(syscall.SIGTERM) && ctx.Err() != nil {
+		return nil // as package swap does
 	}
 	return exitOfServer(command[0], exit)
-}
-
-// exitOfServer is the end of a server.
-func exitOfServer(name string, exit int) error {
-	switch {
-	case exit == 0:
-		return nil
-	case exit > 128:
-		return &failure{code: exit, err: fmt.Errorf("%s: %s: ended by signal %d", runCommand, shortOperand(name), exit-128)}
-	}
-	return &failure{code: exit, err: fmt.Errorf("%s: %s: exit status %d", runCommand, shortOperand(name), exit)}
 }
 
 // options are what the flags mean.
@@ -145,7 +137,7 @@ func (o *upgradeRun) options(env Env, command []string) (swap.Options, error) {
 		value time.Duration
 	}{{"probation", o.probation}, {"drain", o.drain}, {"timeout", o.timeout}} {
 		if d.value < 0 || d.value == 0 && d.flag == "timeout" {
-			return options, usageError("write a positive duration such as 10s", "%s: --%s %s: is not positive", runCommand, d.flag, d.value)
+			return options, usageError("write a duration such as 10s", "%s: --%s %s: is too short", runCommand, d.flag, d.value)
 		}
 	}
 	if o.probation == 0 {
@@ -168,6 +160,9 @@ func (o *upgradeRun) options(env Env, command []string) (swap.Options, error) {
 		if err != nil {
 			return options, err
 		}
+		if slices.ContainsFunc(options.Listeners, func(o swap.Listener) bool { return o.Name == l.Name }) {
+			return options, usageError("give each socket a name of its own", "%s: --listen %q: there are two sockets named %s", runCommand, text, l.Name)
+		}
 		options.Listeners = append(options.Listeners, l)
 	}
 	gate, err := o.gate.gate(env, runCommand)
@@ -180,13 +175,15 @@ func (o *upgradeRun) options(env Env, command []string) (swap.Options, error) {
 	return options, err
 }
 
+const listenHint = "write --listen NAME=ADDR, such as web=:8080, web=127.0.0.1:8080, web=/run/web.sock or dns=udp::53"
+
 // parseListener reads NAME=[NETWORK:]ADDR.
 func parseListener(text string) (swap.Listener, error) {
-	const hint = "write NAME=ADDR, such as web=:8080, web=127.0.0.1:8080, web=/run/web.sock or dns=udp::53"
+	const hint = listenHint
 	name, address, given := strings.Cut(text, "=")
 	l := swap.Listener{Name: name, Network: "tcp", Address: address}
 	switch {
-	case name == "":
+	case name == "" || !given && strings.Contains(name, ":"):
 		return l, usageError(hint, "%s: --listen %q: has no name", runCommand, text)
 	case strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == ':' }):
 		return l, usageError(hint, "%s: --listen %q: a name is printable ASCII without spaces and colons", runCommand, text)
@@ -232,98 +229,4 @@ func (o *upgradeRun) swap(ctx context.Context, env Env, options swap.Options) er
 		return runFailure(err)
 	}
 	return exitOfServer(options.Command[0], exit)
-}
-
-// runFailure is an error that is not that of the server.
-func runFailure(err error) error {
-	text := strings.TrimPrefix(err.Error(), "upgrade: ")
-	if hint := swap.Hint(err); hint != "" {
-		return usageError(hint, "%s: %s", runCommand, text)
-	}
-	f := &failure{code: exitInternal, err: fmt.Errorf("%s: %s", runCommand, text)}
-	switch {
-	case strings.Contains(text, "READY=1"):
-		f.hint = "leave out --ready notify if the server does not speak sd_notify, or give it more time by --timeout"
-	case strings.HasPrefix(text, "listen "):
-		f.hint = "another process may have the address: ss -ltnp shows which; a port below 1024 needs root or CAP_NET_BIND_SERVICE"
-	case errors.Is(err, os.ErrPermission):
-		f.hint = "run it as a user who may"
-	}
-	return f
-}
-
-// runTeller tells of events.
-type runTeller struct {
-	mu   sync.Mutex
-	out  io.Writer
-	json io.Writer // nil for no JSON lines
-}
-
-func (t *runTeller) say(format string, args ...any) {
-	fmt.Fprintf(t.out, "upgrade: "+format+"\n", args...)
-}
-
-// begin tells what is held.
-func (t *runTeller) begin(s swap.Status) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.json != nil {
-		return
-	}
-	for i, l := range s.Listeners {
-		from := "opened"
-		if l.Inherited {
-			from = "passed by systemd"
-		}
-		t.say("socket %s: %s %s, %s, descriptor %d of the server", printable(l.Name), l.Network, printable(l.Address), from, 3+i)
-	}
-}
-
-// hear tells of one event.
-func (t *runTeller) hear(e upgrade.Event) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.json != nil {
-		// Whoever reads it may have gone: the server goes on.
-		_ = json.NewEncoder(t.json).Encode(e)
-		return
-	}
-	reason := printable(e.Reason)
-	switch e.State {
-	case upgrade.Warming:
-		if e.Peer == 0 {
-			t.say("process %d is started", e.PID)
-		} else {
-			t.say("process %d is started beside %d", e.Peer, e.PID)
-		}
-	case upgrade.Spawning:
-		t.say("the new version is started")
-	case upgrade.Probation:
-		t.say("process %d is ready; %d goes on until the probation is over", e.Peer, e.PID)
-	case upgrade.Running:
-		switch {
-		case e.From == upgrade.Warming:
-			t.say("process %d serves; a new version is started by: goshawk upgrade trigger %d", e.PID, os.Getpid())
-		case e.From == upgrade.Spawning:
-			t.say("process %d goes on, nothing was started: %s", e.PID, reason)
-		}
-	case upgrade.Committed:
-		t.say("committed after %s: process %d serves, %d is told to end", shortDuration(e.Outcome.Ended), e.Peer, e.PID)
-	case upgrade.RolledBack:
-		t.say("rolled back after %s, process %d goes on: %s", shortDuration(e.Outcome.Ended), e.PID, reason)
-		if e.Outcome.Ready == 0 && strings.Contains(reason, "ended before it was ready") {
-			t.say("if the address is in use for it, it does not take sockets from outside (LISTEN_FDS): see docs/upgrade.md")
-		}
-	case upgrade.Draining:
-		if strings.HasPrefix(reason, "process ") {
-			t.say("%s", reason)
-		} else {
-			t.say("process %d is told to end: %s", e.PID, reason)
-		}
-	case upgrade.Drained:
-		if reason != "" {
-			reason = ": " + reason
-		}
-		t.say("process %d has ended%s", e.PID, reason)
-	}
 }

@@ -230,6 +230,9 @@ func printUpgradable(w io.Writer, u *upgradable, now time.Time) error {
 		}
 		b.WriteString(timeline(s.Last))
 	}
+	if s.Refused != nil {
+		line("refused", "%s: %s", agoText(s.Refused.Time, now), printable(s.Refused.Reason))
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }

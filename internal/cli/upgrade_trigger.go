@@ -42,8 +42,8 @@ burns before it is over. The server may have a gate of its own.
 The upgrade goes on when this command is interrupted.
 
 Exit codes: 0 committed: the new version serves, 1 rolled back or not started: the
-old one serves, 2 bad usage, or not now (another upgrade goes on), 4 no answer,
-130 interrupted.`,
+old one serves, 2 bad usage, or not now (another upgrade goes on), 4 no answer of
+the server or the agent, 130 interrupted.`,
 		Example: "  goshawk upgrade trigger\n  goshawk upgrade trigger 4711 --json\n  goshawk upgrade trigger 4711 --gate-slo checkout-latency",
 		Args:    upTo(1, "at most one PID"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), env, args) },
@@ -75,7 +75,11 @@ func (o *upgradeTrigger) run(ctx context.Context, env Env, args []string) error 
 			if ctx.Err() != nil {
 				return errInterrupted
 			}
-			return &failure{code: exitBad, err: fmt.Errorf("%s: %d: nothing was started: %w", command, one.holder, err)}
+			f := &failure{code: exitBad, err: fmt.Errorf("%s: %d: nothing was started: %w", command, one.holder, err)}
+			if errors.Is(err, gate.ErrNoVerdict) {
+				f.code, f.hint = exitInternal, noVerdictHint
+			}
+			return f
 		}
 	}
 	outcome, err := o.upgrade(ctx, env.Stderr, one, ask)
@@ -85,6 +89,8 @@ func (o *upgradeTrigger) run(ctx context.Context, env Env, args []string) error 
 	}
 	return o.end(env.Stdout, one, outcome, err)
 }
+
+const noVerdictHint = "look whether goshawk up --slo FILE answers there; --agent URL says where, --token-file FILE lets in"
 
 // upgrade asks for the upgrade and waits for its end.
 func (o *upgradeTrigger) upgrade(ctx context.Context, progress io.Writer, one *upgradable, ask gate.Gate) (*upgrade.Outcome, error) {
@@ -160,7 +166,7 @@ func follow(ctx context.Context, w io.Writer, one *upgradable, began time.Time) 
 		text := ""
 		switch e.State {
 		case upgrade.Spawning:
-			text = "the new version is started"
+			text = "the new version is being started"
 		case upgrade.Warming:
 			text = fmt.Sprintf("process %d prepares itself", e.Peer)
 		case upgrade.Probation:

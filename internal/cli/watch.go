@@ -15,10 +15,12 @@ import (
 
 	"github.com/goshawk-io/goshawk/internal/agent"
 	v1 "github.com/goshawk-io/goshawk/internal/api/v1"
+	"github.com/goshawk-io/goshawk/internal/change/upgrades"
 	"github.com/goshawk-io/goshawk/internal/export/table"
 	"github.com/goshawk-io/goshawk/internal/model"
 	"github.com/goshawk-io/goshawk/internal/observe/probe"
 	"github.com/goshawk-io/goshawk/internal/observe/probes"
+	"github.com/goshawk-io/goshawk/internal/observe/target"
 	"github.com/goshawk-io/goshawk/internal/pipeline"
 )
 
@@ -43,6 +45,9 @@ from it, of a service, or of all.
 With --json, watch http also prints what the requests caused: the commands and
 connections that belong to their traces.
 
+watch upgrade needs no probe: servers that can be upgraded tell of it, to root all of
+this host, to others their own. An upgrade is shown when it is over, with its parts.
+
 The last line on stderr is events=N lost=N: what was shown, and what is known
 to be lost on the way.
 
@@ -55,7 +60,8 @@ Probes:
   goshawk watch exec --service gitea --json
   goshawk watch exec --pid 4711 --duration 30s
   goshawk watch http --service shop
-  goshawk watch http --pid 4711 --json   # requests, and all that they caused`,
+  goshawk watch http --pid 4711 --json   # requests, and all that they caused
+  goshawk watch upgrade --service shop`,
 		Args:              exactArgs(1, "one PROBE"),
 		ValidArgsFunction: completeProbes,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -73,36 +79,54 @@ Probes:
 	return cmd
 }
 
+// watched is what can be watched.
+type watched struct{ name, summary string }
+
+// watchable returns the probes, and what is watched without one.
+func watchable() []watched {
+	var list []watched
+	for _, spec := range probes.All() {
+		list = append(list, watched{spec.Name, spec.Summary})
+	}
+	return append(list, watched{upgrades.Probe, upgrades.Summary})
+}
+
 func probeList() string {
 	var b strings.Builder
-	for _, spec := range probes.All() {
-		fmt.Fprintf(&b, "  %-8s %s\n", spec.Name, spec.Summary)
+	for _, w := range watchable() {
+		fmt.Fprintf(&b, "  %-8s %s\n", w.name, w.summary)
 	}
 	return strings.TrimRight(b.String(), "\n")
 }
 
 func completeProbes(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	var names []string
-	for _, spec := range probes.All() {
-		names = append(names, spec.Name+"\t"+spec.Summary)
+	for _, w := range watchable() {
+		names = append(names, w.name+"\t"+w.summary)
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 // findProbe returns the probe named name, or the usage error.
-func findProbe(command, name string) (*probe.Spec, error) {
+func findProbe(name string) (*probe.Spec, error) {
 	if spec := probes.Find(name); spec != nil {
 		return spec, nil
 	}
 	var names []string
-	for _, spec := range probes.All() {
-		names = append(names, spec.Name)
+	for _, w := range watchable() {
+		names = append(names, w.name)
 	}
-	return nil, usageError("the probes are: "+strings.Join(names, ", "), "%s: unknown probe %q", command, name)
+	return nil, usageError("the probes are: "+strings.Join(names, ", "), "watch: unknown probe %q", name)
 }
 
 func runWatch(ctx context.Context, env Env, name string, o watchOptions) error {
-	spec, err := findProbe("watch", name)
+	if name == upgrades.Probe {
+		if err := o.check(); err != nil {
+			return err
+		}
+		return watchUpgrades(ctx, env, o)
+	}
+	spec, err := findProbe(name)
 	if err != nil {
 		return err
 	}
@@ -115,12 +139,12 @@ func runWatch(ctx context.Context, env Env, name string, o watchOptions) error {
 	}
 	// Whoever attaches to functions sees requests, and with them what they
 	// cause; and hears at once of processes that start.
-	watched := []*probe.Spec{spec}
+	started := []*probe.Spec{spec}
 	if spec.Functions != nil {
-		watched = append(watched, slices.DeleteFunc(probes.All(), func(s *probe.Spec) bool { return s.Functions != nil })...)
+		started = append(started, slices.DeleteFunc(probes.All(), func(s *probe.Spec) bool { return s.Functions != nil })...)
 	}
 	a, err := agent.Start(ctx, agent.Options{
-		Log: env.logger(), Probes: watched, Optional: watched[1:],
+		Log: env.logger(), Probes: started, Optional: started[1:],
 		Probe: probe.Options{RingBytes: ring, Eager: len(o.pids) > 0 || len(o.services) > 0},
 	})
 	if errors.Is(err, context.Canceled) {
@@ -131,7 +155,7 @@ func runWatch(ctx context.Context, env Env, name string, o watchOptions) error {
 		return err
 	}
 	defer a.Close()
-	accept, err := o.filter(a, spec.Schema.Probe)
+	accept, err := o.filter(a.Processes, spec.Schema.Probe)
 	if err != nil {
 		return err
 	}
@@ -140,18 +164,7 @@ func runWatch(ctx context.Context, env Env, name string, o watchOptions) error {
 	sink.Accept = accept
 	a.Pipeline.AddQueued(sink)
 
-	run := ctx
-	if o.duration > 0 {
-		var cancel context.CancelFunc
-		run, cancel = context.WithTimeout(ctx, o.duration)
-		defer cancel()
-	}
-	err = a.Run(run)
-	fmt.Fprintf(env.Stderr, "events=%d lost=%d\n", shown.Load(), a.Lost())
-	if err == nil && ctx.Err() != nil {
-		return errInterrupted
-	}
-	return err
+	return o.limited(ctx, env.Stderr, &shown, a.Run, a.Lost)
 }
 
 func (o *watchOptions) check() error {
@@ -174,10 +187,10 @@ func (o *watchOptions) check() error {
 
 // filter returns which events are shown: those of the probe called name, and
 // what requests caused.
-func (o *watchOptions) filter(a *agent.Agent, name string) (func(*model.Event) bool, error) {
+func (o *watchOptions) filter(processes *target.Table, name string) (func(*model.Event) bool, error) {
 	var roots []model.ProcessID
 	for _, pid := range o.pids {
-		p, ok := a.Processes.Get(pid)
+		p, ok := processes.Get(pid)
 		if !ok {
 			return nil, usageError("goshawk ps lists the Go processes", "watch: --pid %d: no such process", pid)
 		}
@@ -200,7 +213,7 @@ func (o *watchOptions) filter(a *agent.Agent, name string) (func(*model.Event) b
 			}
 		}
 		for _, root := range roots {
-			if e.PID == root.PID || a.Processes.Descends(e.PID, root) {
+			if e.PID == root.PID || processes.Descends(e.PID, root) {
 				return true
 			}
 		}

@@ -66,20 +66,8 @@ func (u *upgradeFacts) parts() []v1.Part {
 		return nil
 	}
 	var list []v1.Part
-	from := int64(0)
-	for _, p := range []struct {
-		kind string
-		to   int64
-	}{{upgrades.KindSpawn, u.started}, {upgrades.KindWarm, u.ready}, {upgrades.KindHandOver, u.passive}, {upgrades.KindProbation, 0}} {
-		to := min(max(p.to, from), u.took)
-		if p.to == 0 {
-			to = u.took
-		}
-		list = append(list, v1.Part{Kind: p.kind, NS: to - from})
-		if p.to == 0 {
-			break
-		}
-		from = to
+	for _, p := range upgrades.Parts(time.Duration(u.started), time.Duration(u.ready), time.Duration(u.passive), time.Duration(u.took)) {
+		list = append(list, v1.Part{Kind: p.Kind, NS: int64(p.To - p.From)})
 	}
 	return list
 }

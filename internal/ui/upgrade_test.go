@@ -151,7 +151,7 @@ func TestUpgradeFacts_endsAndParts(t *testing.T) {
 		"not started": {v1.Attributes{upgrades.KeyOutcome: "running"}, 40, result{"bad", "stop", "not started", ""}},
 		"of times that make no sense": {
 			v1.Attributes{upgrades.KeyOutcome: "rolled_back", upgrades.KeyNextPID: int64(2), upgrades.KeyStarted: int64(90), upgrades.KeyReady: int64(20), upgrades.KeyPassive: int64(math.MaxInt64)},
-			50, result{"bad", "back", "rolled back", "spawn 50, warm 0, hand_over 0, probation 0"},
+			50, result{"bad", "back", "rolled back", "spawn 50, warm 0, probation 0"},
 		},
 		"of an end that nobody knows": {v1.Attributes{upgrades.KeyOutcome: "on_fire", upgrades.KeyNextPID: int64(-3)}, -1, result{"neutral", "unknown", "on fire", ""}},
 	} {

@@ -10,6 +10,7 @@
 //
 // What it refuses: a verdict of burning or exhausted, an alert that fires, an answer
 // that is none; and, unless [ObjectivesOptions.Open] is set, an agent that does not
-// answer or knows nothing of the objectives. A gate that asks about a service that burns
-// already refuses its mend as well: that is for a person to decide, who upgrades without.
+// answer or does not know how the objectives stand. A gate that asks about a service
+// that burns already refuses its mend as well: that is for a person to decide, who
+// upgrades without.
 package gate

@@ -41,16 +41,16 @@ type ObjectivesOptions struct {
 	Names   []string
 	// Timeout is how long the agent may take; 0 means [DefaultTimeout].
 	Timeout time.Duration
-	// Open lets a new version pass when the agent does not answer, or has no such
-	// objective.
+	// Open lets a new version pass when the agent does not answer, has no such objective,
+	// or does not know how it stands.
 	Open bool
 	// Client asks; nil means a client of its own.
 	Client *http.Client
 }
 
 // Objectives returns a gate that refuses while an objective burns or is exhausted, or one
-// of its alerts fires. Objectives with too few events for a verdict pass, and proposals
-// do not count.
+// of its alerts fires, and when it is not known how one stands. Objectives with too few
+// events for a verdict pass, and proposals do not count.
 func Objectives(o ObjectivesOptions) Gate {
 	if o.Agent == "" {
 		o.Agent = DefaultAgent
@@ -64,16 +64,33 @@ func Objectives(o ObjectivesOptions) Gate {
 		if o.Open && ctx.Err() == nil {
 			return nil
 		}
-		return fmt.Errorf("ask the agent how its objectives stand: %w", err)
+		return fmt.Errorf("%w: %w", ErrNoVerdict, err)
 	}
 }
 
+// ErrNoVerdict is that of a gate that refuses as the agent has not said how its objectives
+// stand.
+var ErrNoVerdict = errors.New("ask the agent how its objectives stand")
+
 // objective is as much of an objective as a gate needs.
 type objective struct {
-	Name     string  `json:"name"`
-	Verdict  string  `json:"verdict"`
-	Proposal bool    `json:"proposal"`
-	Alerts   []alert `json:"alerts"`
+	Name     string   `json:"name"`
+	Verdict  string   `json:"verdict"`
+	Proposal bool     `json:"proposal"`
+	Alerts   []alert  `json:"alerts"`
+	Windows  []window `json:"windows"`
+	Error    string   `json:"error"`
+}
+
+// window is another window of the objective.
+type window struct {
+	Window  string `json:"window"`
+	Verdict string `json:"verdict"`
+}
+
+// counts reports whether an objective is one that was asked for.
+func (o *objective) counts(names []string) bool {
+	return !o.Proposal && (len(names) == 0 || slices.Contains(names, o.Name))
 }
 
 type alert struct {
@@ -87,20 +104,32 @@ func judge(list []objective, names []string) error {
 	var broken []string
 	for i := range list {
 		o := &list[i]
-		if o.Proposal || len(names) > 0 && !slices.Contains(names, o.Name) {
+		if !o.counts(names) {
 			continue
 		}
-		switch at := slices.IndexFunc(o.Alerts, func(a alert) bool { return a.Firing }); {
-		case o.Verdict == "burning" || o.Verdict == "exhausted":
-			broken = append(broken, fmt.Sprintf("%s is %s", o.Name, o.Verdict))
-		case at >= 0:
-			broken = append(broken, fmt.Sprintf("%s burns more than %gx (%s)", o.Name, o.Alerts[at].Burn, o.Alerts[at].Severity))
+		if what := o.broken(); what != "" {
+			broken = append(broken, o.Name+" "+what)
 		}
 	}
 	if len(broken) > 0 {
 		return errors.New("objectives are not kept: " + strings.Join(broken, ", "))
 	}
 	return nil
+}
+
+// broken says how the objective is not kept, "" if it is.
+func (o *objective) broken() string {
+	is := func(verdict string) bool { return verdict == "burning" || verdict == "exhausted" }
+	if is(o.Verdict) {
+		return "is " + o.Verdict
+	}
+	if at := slices.IndexFunc(o.Alerts, func(a alert) bool { return a.Firing }); at >= 0 {
+		return fmt.Sprintf("burns more than %gx (%s)", o.Alerts[at].Burn, o.Alerts[at].Severity)
+	}
+	if at := slices.IndexFunc(o.Windows, func(w window) bool { return is(w.Verdict) }); at >= 0 {
+		return fmt.Sprintf("is %s over %s", o.Windows[at].Verdict, o.Windows[at].Window)
+	}
+	return ""
 }
 
 // URL returns a gate that passes when a GET of url is answered with a status from 200 to
@@ -140,8 +169,12 @@ func (a asker) objectives(ctx context.Context, o *ObjectivesOptions) ([]objectiv
 	}
 	text, err := a.get(ctx, at, "application/json")
 	if err != nil {
+		if status, ok := errors.AsType[statusError](err); ok && status.code == http.StatusNotFound {
+			err = fmt.Errorf("it judges no objectives: %w", err)
+		}
 		return nil, err
 	}
+	at = redacted(at)
 	var answer struct {
 		Items *[]objective `json:"items"`
 	}
@@ -150,14 +183,44 @@ func (a asker) objectives(ctx context.Context, o *ObjectivesOptions) ([]objectiv
 	}
 	list := *answer.Items
 	for _, name := range o.Names {
-		if !slices.ContainsFunc(list, func(s objective) bool { return s.Name == name }) {
+		switch i := slices.IndexFunc(list, func(s objective) bool { return s.Name == name }); {
+		case i < 0:
 			return nil, fmt.Errorf("%s: has no objective %q", at, name)
+		case list[i].Proposal:
+			return nil, fmt.Errorf("%s: the objective %q is a proposal that nobody has accepted", at, name)
 		}
 	}
-	if len(list) == 0 {
+	counted := 0
+	for i := range list {
+		if !list[i].counts(o.Names) {
+			continue
+		}
+		if counted++; list[i].Error != "" {
+			return nil, fmt.Errorf("%s: how the objective %q stands is not known: %s", at, list[i].Name, list[i].Error)
+		}
+	}
+	if counted == 0 {
 		return nil, fmt.Errorf("%s: has no objectives", at)
 	}
 	return list, nil
+}
+
+// statusError is an answer with a status that is not good.
+type statusError struct {
+	url  string
+	code int
+}
+
+func (e statusError) Error() string {
+	return strings.TrimRight(fmt.Sprintf("%s: answers %d %s", e.url, e.code, http.StatusText(e.code)), " ")
+}
+
+func redacted(url string) string {
+	at, err := neturl.Parse(url)
+	if err != nil {
+		return url
+	}
+	return at.Redacted()
 }
 
 // get returns the answer to a GET, which is an error unless its status is good.
@@ -195,7 +258,7 @@ func (a asker) get(ctx context.Context, url, accept string) ([]byte, error) {
 	case len(text) > maxAnswer:
 		return nil, fmt.Errorf("%s: answers more than %d MiB", r.URL.Redacted(), maxAnswer>>20)
 	case answer.StatusCode < 200 || answer.StatusCode > 299:
-		return nil, fmt.Errorf("%s: answers %s", r.URL.Redacted(), answer.Status)
+		return nil, statusError{r.URL.Redacted(), answer.StatusCode}
 	}
 	return text, nil
 }

@@ -55,7 +55,11 @@ func (e *Engine) begin(cancel context.CancelCauseFunc) (*attempt, error) {
 	case e.state != upgrade.Running || e.serving.isDead():
 		return nil, fmt.Errorf("the server is in state %s", e.state)
 	case n+1 > e.options.Generations:
-		return nil, fmt.Errorf("%d older processes still end, and there may be %d in all", n-1, e.options.Generations)
+		older := "1 older process still ends"
+		if n > 2 {
+			older = fmt.Sprintf("%d older processes still end", n-1)
+		}
+		return nil, fmt.Errorf("%s, and there may be %d in all", older, e.options.Generations)
 	}
 	e.abort = cancel
 	return &attempt{Engine: e, old: e.serving, outcome: upgrade.Outcome{
@@ -87,7 +91,7 @@ func (a *attempt) result() *upgrade.Outcome {
 func (a *attempt) run(ctx context.Context) error {
 	a.enter(upgrade.Spawning, a.old, upgrade.Event{})
 	var err error
-	if a.new, err = a.start(a.outcome.Generation); err != nil {
+	if a.new, err = a.start(ctx, a.outcome.Generation); err != nil {
 		a.outcome.Reason, a.outcome.Ended = err.Error(), a.passed()
 		a.enter(upgrade.Running, a.old, upgrade.Event{Reason: err.Error(), Outcome: a.result()})
 		return err
@@ -198,7 +202,7 @@ func (e *Engine) retire(v *version) {
 		select {
 		case <-v.died:
 		case <-timer.C:
-			reason = fmt.Sprintf("it had not ended within %v, and was killed", e.options.Drain)
+			reason = e.tooLate()
 			v.kill()
 			<-v.died
 		}

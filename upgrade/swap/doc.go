@@ -12,10 +12,13 @@
 // beside the old process. Both accept, as nobody can tell an unmodified server to pause.
 // When the new one dies before its probation is over, is not ready in time, or a gate
 // refuses it, it is ended and the old one goes on; else the old one gets SIGTERM, and
-// SIGKILL at the end of the drain.
+// SIGKILL at the end of the drain. No connection is refused meanwhile; what becomes of
+// those that are open is up to the server that gets SIGTERM.
 //
 // What goes out are the events and the status of package upgrade, and the exit code of
-// the server.
+// the server ([Engine.Run]). The service manager of this process hears when the first
+// version is ready, the time that it asks for until then (EXTEND_TIMEOUT_USEC), what the
+// version that serves says of itself (STATUS), and that the server ends.
 //
 // What it refuses: to start again what has ended by itself, scripts and what else this
 // machine cannot execute by a descriptor, an upgrade while another one goes on

@@ -165,13 +165,16 @@ func (e *Engine) Close() error {
 	return errors.Join(errs...)
 }
 
-// Run starts the first version and blocks until the server has ended, whose exit code
-// it returns; the error is about what was not the server's fault. It is called once.
+// Run starts the first version and blocks until the server has ended. It returns the
+// exit code of the version that served last, and of one that a signal has ended 128 and
+// the signal, as shells do; but 0 of one that the SIGTERM has ended that was passed on to
+// it, which is how service managers tell a service to end. The error is about what was not
+// the server's fault. Run is called once.
 //
 // While it runs it handles signals: SIGUSR2 upgrades, SIGUSR1 rolls the upgrade back
 // that goes on, SIGHUP is passed on. SIGTERM and SIGINT are passed on and end it when the
-// server has ended; the second of these kills the server. That ctx ends is as
-// SIGTERM.
+// server has ended; the second of these kills the server, and so does the end of
+// [Options.Drain]. That ctx ends is as SIGTERM.
 func (e *Engine) Run(ctx context.Context) (exit int, err error) {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, unix.SIGUSR1, unix.SIGUSR2, unix.SIGHUP, unix.SIGTERM, unix.SIGINT)
@@ -185,7 +188,7 @@ func (e *Engine) Run(ctx context.Context) (exit int, err error) {
 	if e.options.Reap {
 		e.working.Go(func() { e.reap(inner) })
 	}
-	first, err := e.start(1)
+	first, err := e.start(inner, 1)
 	if err != nil {
 		return 0, fmt.Errorf("upgrade: %w", err)
 	}
@@ -289,36 +292,51 @@ func (e *Engine) stop(s os.Signal, signals <-chan os.Signal) int {
 	// Nothing is started from here on.
 	e.attempt <- struct{}{}
 	serving, _ := e.current()
+	reason := ""
+	if sig, ok := s.(unix.Signal); ok {
+		reason = unix.SignalName(sig)
+	}
 	if !serving.isDead() {
-		reason := ""
-		if s != nil {
-			reason = s.String()
-		}
 		e.enter(upgrade.Draining, serving, upgrade.Event{Reason: reason})
 	}
 	e.tellManager("STOPPING", e.manager.Stopping)
+	var late <-chan time.Time
 	if s != nil {
 		if err := serving.signal(s); err != nil {
 			e.options.Log.Warn("a signal is not passed on", "signal", s, "pid", serving.pid, "error", err)
 		}
+		timer := time.NewTimer(e.options.Drain)
+		defer timer.Stop()
+		late = timer.C
 	}
-	for {
-		left := e.alive()
-		if len(left) == 0 {
-			break
-		}
+	for reason = ""; len(e.alive()) > 0; {
 		select {
 		case <-e.changed:
+		case <-late:
+			if !serving.isDead() {
+				reason = e.tooLate() + ": "
+				serving.kill()
+			}
 		case again := <-signals:
 			if again == unix.SIGTERM || again == unix.SIGINT {
-				for _, v := range left {
+				for _, v := range e.alive() {
 					v.kill()
 				}
 			}
 		}
 	}
-	e.enter(upgrade.Drained, serving, upgrade.Event{Reason: serving.how()})
-	return serving.exitCode()
+	e.enter(upgrade.Drained, serving, upgrade.Event{Reason: reason + serving.how()})
+	exit := serving.exitCode()
+	if s == unix.SIGTERM && exit == signalled+int(unix.SIGTERM) {
+		// It has done what it was told.
+		return 0
+	}
+	return exit
+}
+
+// tooLate is why a version was killed that was told to end.
+func (e *Engine) tooLate() string {
+	return fmt.Sprintf("it had not ended within %v, and was killed", e.options.Drain)
 }
 
 // alive returns the versions that have not ended.

@@ -41,8 +41,8 @@ type Options struct {
 	// [DefaultReady].
 	Notify bool
 	Ready  time.Duration
-	// Timeout is how long a version may take until it is ready; 0 means
-	// [upgrade.DefaultTimeout].
+	// Timeout is how long a version may take until it is ready, unless it asks for more
+	// (EXTEND_TIMEOUT_USEC), an hour at a time at most; 0 means [upgrade.DefaultTimeout].
 	Timeout time.Duration
 	// Probation is how long a new version serves beside the old one before that is told to
 	// end; 0 means [upgrade.DefaultProbation], below 0 is none.

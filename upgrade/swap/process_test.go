@@ -30,7 +30,7 @@ func startEngine(t *testing.T, o swap.Options, env ...string) *engineProcess {
 	t.Helper()
 	text, err := json.Marshal(plan{
 		Command: o.Command, Shim: o.Shim, Listeners: o.Listeners, Notify: o.Notify, Reap: o.Reap,
-		Ready: o.Ready, Probation: o.Probation, Drain: o.Drain, ControlFolder: o.ControlFolder,
+		Ready: o.Ready, Timeout: o.Timeout, Probation: o.Probation, Drain: o.Drain, ControlFolder: o.ControlFolder,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -162,6 +162,44 @@ func TestSignals_theSecondOneKills(t *testing.T) {
 	}
 }
 
+// TestSignals_whileItIsStarted has a new version that is never executed.
+func TestSignals_whileItIsStarted(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	shim, held := filepath.Join(dir, "shim"), filepath.Join(dir, "held")
+	write(t, shim, `test -e `+held+` && exec sleep 3600; exec "$@"`)
+	o := options(t)
+	o.Shim, o.Timeout = append([]string{"/bin/sh", shim}, o.Shim...), time.Hour
+	p := startEngine(t, o)
+	p.running()
+	write(t, held, "")
+	p.signal(unix.SIGUSR2)
+	p.await("it is started", func(e upgrade.Event) bool { return e.State == upgrade.Spawning })
+	p.signal(unix.SIGTERM)
+	e := p.await("that was all", func(e upgrade.Event) bool { return e.Outcome != nil })
+	if e.Outcome.Outcome != upgrade.Running || !strings.HasSuffix(e.Outcome.Reason, ": this process ends") {
+		t.Errorf("%+v", e.Outcome)
+	}
+	if code := p.exit(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestSignals_withoutAHandler has a server that the signals end which it is passed.
+func TestSignals_withoutAHandler(t *testing.T) {
+	t.Parallel()
+	for s, exit := range map[unix.Signal]int{unix.SIGTERM: 0, unix.SIGINT: 128 + 2} {
+		o := options(t)
+		write(t, o.Command[2], "careless")
+		p := startEngine(t, o)
+		p.running()
+		p.signal(s)
+		if code := p.exit(); code != exit {
+			t.Errorf("%v: exit code %d, want %d", s, code, exit)
+		}
+	}
+}
+
 // TestReap leaves orphans to an engine, which clears them away and keeps the versions.
 func TestReap(t *testing.T) {
 	t.Parallel()
@@ -211,30 +249,43 @@ func childrenOf(t *testing.T, pid int) map[int]string {
 	return list
 }
 
-// TestNotify has versions that say that they are ready, and says so to the manager of
-// the engine.
+// TestNotify has an engine that tells its own manager how the server does.
 func TestNotify(t *testing.T) {
 	t.Parallel()
-	manager := filepath.Join(t.TempDir(), "manager")
+	dir := t.TempDir()
+	manager, pipe := filepath.Join(dir, "manager"), filepath.Join(dir, "pipe")
 	socket, err := listenManager(manager)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer socket.Close()
-	o := options(t)
-	o.Notify, o.Ready = true, 0
-	write(t, o.Command[2], "notify")
-	p := startEngine(t, o, "NOTIFY_SOCKET="+manager)
-	p.running()
-	if got := receive(t, socket); got != "READY=1" {
-		t.Errorf("the manager hears %q", got)
+	hears := func(want ...string) {
+		t.Helper()
+		for _, text := range want {
+			if got := receive(t, socket); got != text {
+				t.Errorf("the manager hears %q, want %q", got, text)
+			}
+		}
 	}
+	for _, path := range []string{pipe, pipe + "-further"} {
+		if err := unix.Mkfifo(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := options(t)
+	write(t, o.Command[2], "slow "+pipe)
+	p := startEngine(t, o, "NOTIFY_SOCKET="+manager)
+	letGo(t, pipe)
+	hears("EXTEND_TIMEOUT_USEC=3600000000")
+	letGo(t, pipe+"-further")
+	hears("STATUS=it is well", "READY=1")
+	p.running()
+	// The service has started: its next versions are not those of the manager.
+	write(t, o.Command[2], "")
 	p.signal(unix.SIGUSR2)
 	p.running()
 	p.signal(unix.SIGTERM)
-	if got := receive(t, socket); got != "STOPPING=1" {
-		t.Errorf("the manager hears %q", got)
-	}
+	hears("STOPPING=1")
 	if code := p.exit(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}

@@ -26,6 +26,21 @@ type socket struct {
 	created os.FileInfo
 }
 
+// ListenError says why a socket cannot be held.
+type ListenError struct {
+	Name string // of the socket
+	Err  error
+}
+
+// Error names the socket and the cause.
+func (e *ListenError) Error() string { return "listen " + e.Name + ": " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *ListenError) Unwrap() error { return e.Err }
+
+// ErrNotPassed is the cause of a [ListenError] about a socket that only systemd could pass.
+var ErrNotPassed = errors.New("systemd does not pass a socket of this name, and no address is given")
+
 // openSockets opens the sockets, or takes those that systemd passes by env. What it has
 // opened is closed when it fails.
 func openSockets(list []Listener, env []string) (opened []*socket, err error) {
@@ -45,7 +60,7 @@ func openSockets(list []Listener, env []string) (opened []*socket, err error) {
 	}()
 	for i, l := range list {
 		if slices.ContainsFunc(list[:i], func(o Listener) bool { return o.Name == l.Name }) {
-			return opened, fmt.Errorf("listen %s: there are two of this name", l.Name)
+			return opened, &ListenError{l.Name, errors.New("there are two of this name")}
 		}
 		var s *socket
 		at := slices.IndexFunc(passed, func(p systemd.Named) bool { return p.Name == l.Name })
@@ -54,12 +69,12 @@ func openSockets(list []Listener, env []string) (opened []*socket, err error) {
 			s, err = inherited(l.Name, passed[at].FD)
 			passed = slices.Delete(passed, at, at+1)
 		case l.Address == "":
-			err = errors.New("systemd does not pass a socket of this name, and no address is given")
+			err = ErrNotPassed
 		default:
 			s, err = open(l)
 		}
 		if err != nil {
-			return opened, fmt.Errorf("listen %s: %w", l.Name, err)
+			return opened, &ListenError{l.Name, err}
 		}
 		opened = append(opened, s)
 	}
@@ -145,10 +160,14 @@ func open(l Listener) (*socket, error) {
 
 // plain leaves out of an error what the caller says.
 func plain(err error) error {
-	if op, ok := errors.AsType[*net.OpError](err); ok && op.Addr != nil {
-		return fmt.Errorf("%s %s: %w", op.Net, op.Addr, op.Err)
+	op, ok := errors.AsType[*net.OpError](err)
+	switch {
+	case !ok:
+		return err
+	case op.Addr == nil:
+		return op.Err
 	}
-	return err
+	return fmt.Errorf("%s %s: %w", op.Net, op.Addr, op.Err)
 }
 
 // listen listens. The file of a unix socket that nobody listens on any more is replaced.

@@ -1,14 +1,15 @@
 package swap_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -58,8 +59,112 @@ func TestUpgrade_theNewVersionServes(t *testing.T) {
 	}
 }
 
+// load connects again and again while something happens.
+func (r *rig) load(during func()) {
+	r.t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	var working sync.WaitGroup
+	var mu sync.Mutex
+	answered := 0
+	address := r.address(0)
+	for range 2 {
+		working.Go(func() {
+			for ctx.Err() == nil {
+				_, err := ask("tcp", address)
+				mu.Lock()
+				answered++
+				// One that dies drops what it has accepted; nobody is refused.
+				if errors.Is(err, unix.ECONNREFUSED) {
+					r.t.Errorf("a connection is refused: %v", err)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	during()
+	stop()
+	working.Wait()
+	if answered == 0 {
+		r.t.Error("nothing was answered")
+	}
+}
+
+func TestUpgrade_whatDoesNotProveItself(t *testing.T) {
+	t.Parallel()
+	refused := errors.New("the objective is not kept")
+	for name, test := range map[string]struct {
+		harm   string
+		change func(*swap.Options)
+		during func(*rig)
+		reason string
+	}{
+		"it ends at once":          {harm: "exit 3", reason: "ended before it was ready: exit status 3"},
+		"it ends in its probation": {change: long, during: sendAt(upgrade.Probation, unix.SIGHUP), reason: "ended in its probation: exit status 42"},
+		"it does not say that it is ready": {
+			harm: "mute", reason: "did not say that it is ready (READY=1) within 20ms",
+			// It has all the time to be started.
+			during: func(r *rig) { r.at(upgrade.Warming, func() { r.engine.SetTimeout(20 * time.Millisecond) }) },
+		},
+		"the gate refuses": {
+			change: func(o *swap.Options) {
+				o.Gate = func(context.Context, upgrade.Candidate) error { return refused }
+			},
+			reason: "the objective is not kept",
+		},
+		"it ends while the gate is asked": {
+			change: func(o *swap.Options) {
+				o.Gate = func(ctx context.Context, next upgrade.Candidate) error {
+					_ = unix.Kill(next.PID, unix.SIGHUP)
+					<-ctx.Done()
+					return context.Cause(ctx)
+				}
+			},
+			reason: "ended in its probation: exit status 42",
+		},
+		"it is aborted before it is ready": {harm: "mute", during: abortAt(upgrade.Warming), reason: "aborted by the test"},
+		"it is aborted in its probation":   {change: long, during: abortAt(upgrade.Probation), reason: "aborted by the test"},
+		"it is killed in its probation":    {change: long, during: sendAt(upgrade.Probation, unix.SIGKILL), reason: "signal: killed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := options(t)
+			if test.change != nil {
+				test.change(&o)
+			}
+			r := newRig(t, o)
+			old := r.running(1)
+			r.harm(test.harm)
+			r.load(func() {
+				if test.during != nil {
+					test.during(r)
+				}
+				outcome, err := r.upgrade()
+				if !errors.Is(err, upgrade.ErrRolledBack) || outcome.Outcome != upgrade.RolledBack || !strings.Contains(outcome.Reason, test.reason) {
+					t.Errorf("%+v, %v; want %s", outcome, err, test.reason)
+				}
+			})
+			s := r.engine.Status()
+			if s.State != upgrade.Running || s.PID != old.PID || s.NextPID != 0 {
+				t.Errorf("afterwards: %+v", s)
+			}
+			r.await("the old one runs", func(e upgrade.Event) bool {
+				return e.State == upgrade.Running && e.From == upgrade.RolledBack && e.PID == old.PID
+			})
+		})
+	}
+}
+
 // long makes a probation that no test waits for.
 func long(o *swap.Options) { o.Probation = time.Hour }
+
+func abortAt(s upgrade.State) func(*rig) {
+	return func(r *rig) { r.at(s, func() { r.engine.Abort("aborted by the test") }) }
+}
+
+// sendAt sends a signal to the new process.
+func sendAt(s upgrade.State, sig unix.Signal) func(*rig) {
+	return func(r *rig) { r.at(s, func() { _ = unix.Kill(r.engine.Status().NextPID, sig) }) }
+}
 
 func TestUpgrade_whatCannotBeStarted(t *testing.T) {
 	t.Parallel()
@@ -133,6 +238,82 @@ func TestUpgrade_isRefusedWhileAnotherGoesOn(t *testing.T) {
 	}
 }
 
+func TestUpgrade_isRefusedWhileTooManyEnd(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	o.Generations, o.Drain = 2, time.Hour
+	write(t, o.Command[2], "stubborn")
+	r := newRig(t, o)
+	stubborn := r.running(1)
+	r.harm("")
+	if _, err := r.upgrade(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.upgrade(); !errors.Is(err, upgrade.ErrBusy) || !strings.Contains(err.Error(), "1 older process still ends, and there may be 2 in all") {
+		t.Error(err)
+	}
+	if err := unix.Kill(stubborn.PID, unix.SIGKILL); err != nil {
+		t.Error(err)
+	}
+	r.drained(stubborn.PID)
+	if _, err := r.upgrade(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestUpgrade_whenItIsReady has versions that say so themselves, by a child, or not at
+// all.
+func TestUpgrade_whenItIsReady(t *testing.T) {
+	t.Parallel()
+	const lives = 50 * time.Millisecond
+	for _, test := range []struct {
+		name, harm string
+		change     func(*swap.Options)
+		atLeast    time.Duration
+	}{
+		{"it says so", "", func(*swap.Options) {}, 0},
+		{"something that it has started says so", "child", func(*swap.Options) {}, 0},
+		{"it says so before it has lived for so long", "", func(o *swap.Options) { o.Notify, o.Ready = false, o.Timeout }, 0},
+		{"it has lived for so long", "mute", func(o *swap.Options) { o.Notify, o.Ready = false, lives }, lives},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			o := options(t)
+			test.change(&o)
+			write(t, o.Command[2], test.harm)
+			r := newRig(t, o)
+			r.running(1)
+			outcome, err := r.upgrade()
+			if err != nil || outcome.Ready-outcome.Started < test.atLeast || outcome.Ready >= patience {
+				t.Errorf("%+v %v", outcome, err)
+			}
+		})
+	}
+}
+
+// TestUpgrade_asksForMoreTime has a new version that takes longer than it may, and says so.
+func TestUpgrade_asksForMoreTime(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, options(t))
+	r.running(1)
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	for _, path := range []string{pipe, pipe + "-further"} {
+		if err := unix.Mkfifo(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.harm("slow " + pipe)
+	const timeout = time.Millisecond
+	r.at(upgrade.Warming, func() {
+		letGo(t, pipe) // it has asked
+		r.engine.SetTimeout(timeout)
+		time.AfterFunc(50*timeout, func() { letGo(t, pipe+"-further") })
+	})
+	if o, err := r.upgrade(); err != nil || o.Ready-o.Started < 50*timeout {
+		t.Errorf("%+v %v", o, err)
+	}
+}
+
 func TestUpgrade_whoDoesNotEndIsKilled(t *testing.T) {
 	t.Parallel()
 	o := options(t)
@@ -157,17 +338,27 @@ func TestUpgrade_theOldProcessIsKilled(t *testing.T) {
 		t.Run(string(at), func(t *testing.T) {
 			t.Parallel()
 			o := options(t)
-			if o.Ready = 500 * time.Millisecond; at == upgrade.Probation {
-				long(&o)
-			}
+			long(&o)
 			r := newRig(t, o)
 			old := r.running(1)
-			go func() {
-				r.await("it has come so far", func(e upgrade.Event) bool { return e.State == at && e.Peer != 0 })
-				_ = unix.Kill(old.PID, unix.SIGKILL)
-			}()
+			// The new process is not ready before the old one is gone.
+			pipe := filepath.Join(t.TempDir(), "pipe")
+			if err := unix.Mkfifo(pipe, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if at == upgrade.Warming {
+				r.harm("held " + pipe)
+			}
+			r.at(at, func() {
+				if err := unix.Kill(old.PID, unix.SIGKILL); err != nil {
+					t.Error(err)
+				}
+				if at == upgrade.Warming {
+					letGo(t, pipe)
+				}
+			})
 			outcome, err := r.upgrade()
-			if err != nil || outcome.Outcome != upgrade.Committed || at == upgrade.Probation && !strings.Contains(outcome.Reason, "signal: killed") {
+			if err != nil || outcome.Outcome != upgrade.Committed || !strings.Contains(outcome.Reason, "signal: killed") {
 				t.Fatalf("%+v %v", outcome, err)
 			}
 			r.answers(outcome.PID)
@@ -179,71 +370,15 @@ func TestUpgrade_theOldProcessIsKilled(t *testing.T) {
 	}
 }
 
-func TestRun_aFirstVersionThatIsNotReady(t *testing.T) {
-	t.Parallel()
-	o := options(t)
-	o.Notify, o.Timeout = true, 200*time.Millisecond
-	r := newRig(t, o)
-	<-r.ended
-	if r.err == nil || !strings.Contains(r.err.Error(), "did not say that it is ready") {
-		t.Errorf("exit %d, %v", r.exit, r.err)
+// letGo writes to a pipe, once it is read.
+func letGo(t *testing.T, pipe string) {
+	f, err := os.OpenFile(pipe, os.O_WRONLY, 0)
+	if err == nil {
+		err = f.Close()
 	}
-}
-
-func TestRun_sockets(t *testing.T) {
-	t.Parallel()
-	o := options(t)
-	path := filepath.Join(t.TempDir(), "web.sock")
-	// One that nobody listens on any more.
-	stale, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
 	}
-	stale.SetUnlinkOnClose(false)
-	stale.Close()
-	o.Listeners = []swap.Listener{
-		{Name: "web", Network: "tcp", Address: "127.0.0.1:0"}, {Name: "local", Network: "unix", Address: path}, {Name: "dns", Network: "udp", Address: "127.0.0.1:0"},
-	}
-	r := newRig(t, o)
-	serving := r.running(1).PID
-	for range 2 {
-		r.answers(serving)
-		if pid, err := ask("unix", path); err != nil || pid != serving {
-			t.Errorf("%d answers at %s, %v", pid, path, err)
-		}
-		if pid := askPacket(t, r.address(2)); pid != serving {
-			t.Errorf("%d answers packets", pid)
-		}
-		outcome, err := r.upgrade()
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.drained(serving)
-		serving = outcome.PID
-	}
-	r.end()
-	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the file of the socket stays: %v", err)
-	}
-}
-
-func askPacket(t *testing.T, address string) int {
-	t.Helper()
-	c, err := net.Dial("udp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if _, err := c.Write([]byte("?")); err != nil {
-		t.Fatal(err)
-	}
-	b := make([]byte, 100)
-	n, err := c.Read(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pid, _ := strconv.Atoi(string(b[:n]))
-	return pid
 }
 
 func TestControl(t *testing.T) {
@@ -310,12 +445,13 @@ func TestNew_refuses(t *testing.T) {
 		{"no command", func(o *swap.Options) { o.Command = nil }, "no command"},
 		{"no sockets", func(o *swap.Options) { o.Listeners = nil }, "no sockets"},
 		{"no shim", func(o *swap.Options) { o.Shim = nil }, "no shim"},
-		{"ready too late", func(o *swap.Options) { o.Ready, o.Timeout = time.Hour, time.Minute }, "has only 1m0s"},
+		{"ready too late", func(o *swap.Options) { o.Notify, o.Ready, o.Timeout = false, time.Hour, time.Minute }, "has only 1m0s"},
 		{"a negative duration", func(o *swap.Options) { o.Drain = -1 }, "is negative"},
 		{"no such program", func(o *swap.Options) { o.Command[0] = "./nothing" }, "nothing: no such file"},
 		{"not in PATH", func(o *swap.Options) { o.Command[0] = "no-such-program-anywhere" }, "no-such-program-anywhere: executable file not found"},
 		{"an address that is taken", func(o *swap.Options) { o.Listeners[0].Address = taken.Addr().String() }, "listen web: tcp " + taken.Addr().String() + ": bind: address already in use"},
 		{"a unix socket that is served", func(o *swap.Options) { o.Listeners[0].Network, o.Listeners[0].Address = "unix", path }, "address already in use"},
+		{"an address that is none", func(o *swap.Options) { o.Listeners[0].Address = ":99999" }, "listen web: address 99999: invalid port"},
 		{"one name twice", func(o *swap.Options) { o.Listeners = append(o.Listeners, o.Listeners[0]) }, "listen web: there are two of this name"},
 		{"an unknown network", func(o *swap.Options) { o.Listeners[0].Network = "ip" }, `"ip" is no network`},
 		{"a name of two", func(o *swap.Options) { o.Listeners[0].Name = "a:b" }, "no colon"},

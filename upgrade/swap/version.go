@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/goshawk-io/goshawk/upgrade"
 	"github.com/goshawk-io/goshawk/upgrade/internal/image"
 	"github.com/goshawk-io/goshawk/upgrade/internal/systemd"
 )
@@ -31,6 +32,8 @@ type version struct {
 	// said is closed when it has said that it is ready.
 	said    chan struct{}
 	sayOnce sync.Once
+	// more has the end of the time that it last asked for to become ready.
+	more chan time.Time
 	// died is closed when it has ended, state and err say how.
 	died  chan struct{}
 	state *os.ProcessState
@@ -38,8 +41,8 @@ type version struct {
 }
 
 // start starts the program that lies at the path now. It returns when the program is
-// executed.
-func (e *Engine) start(generation int) (*version, error) {
+// executed; what has come so far when ctx ends is killed.
+func (e *Engine) start(ctx context.Context, generation int) (*version, error) {
 	program, err := image.Open(e.path, image.Options{Verify: e.options.Verify})
 	if err != nil {
 		return nil, err
@@ -63,7 +66,7 @@ func (e *Engine) start(generation int) (*version, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: start it: %w", e.path, err)
 	}
-	err = executed(r, e.options.Timeout)
+	err = executed(ctx, r, e.options.Timeout)
 	if err == nil {
 		// Nobody has checked what was written meanwhile.
 		err = program.Changed()
@@ -79,7 +82,7 @@ func (e *Engine) start(generation int) (*version, error) {
 // spawn starts the shim. The process leads a group of its own, so that what a terminal
 // sends to all comes to this process alone, which passes it on.
 func (e *Engine) spawn(generation int, args []string, files []*os.File) (*version, error) {
-	// Nothing is cleared away before it is known to be a version.
+	// Nothing is cleared away or heard before it is known to be a version.
 	e.starting.Lock()
 	defer e.starting.Unlock()
 	process, err := os.StartProcess(shimProgram(args[0]), args, &os.ProcAttr{
@@ -88,7 +91,7 @@ func (e *Engine) spawn(generation int, args []string, files []*os.File) (*versio
 	if err != nil {
 		return nil, err
 	}
-	v := &version{pid: process.Pid, generation: generation, process: process, said: make(chan struct{}), died: make(chan struct{})}
+	v := &version{pid: process.Pid, generation: generation, process: process, said: make(chan struct{}), more: make(chan time.Time, 1), died: make(chan struct{})}
 	e.mu.Lock()
 	e.versions[v.pid] = v
 	e.mu.Unlock()
@@ -106,14 +109,15 @@ func shimProgram(name string) string {
 }
 
 // executed waits until the shim has executed the program, and returns what it says else.
-func executed(r *os.File, timeout time.Duration) error {
-	if err := r.SetReadDeadline(time.Now().Add(timeout)); err != nil {
-		return err
-	}
+func executed(ctx context.Context, r *os.File, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("it is not executed within %v", timeout))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { _ = r.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
 	text, err := io.ReadAll(io.LimitReader(r, 4096))
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return fmt.Errorf("it is not executed within %v", timeout)
+		return context.Cause(ctx)
 	case err != nil:
 		return err
 	case len(text) > 0:
@@ -169,40 +173,75 @@ func (v *version) how() string {
 	return v.state.String()
 }
 
-// exitCode returns that of the process, and 128 and the signal for one that a signal
-// has ended, as shells do.
+// signalled is added to the number of a signal for the exit code of what it has ended.
+const signalled = 128
+
+// exitCode returns that of the process.
 func (v *version) exitCode() int {
 	<-v.died
 	if v.state == nil {
 		return 1
 	}
 	if status, ok := v.state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		return 128 + int(status.Signal())
+		return signalled + int(status.Signal())
 	}
 	return v.state.ExitCode()
 }
 
+// ErrNotReady is that of a version that should say when it is ready, and did not in time.
+var ErrNotReady = errors.New("did not say that it is ready (READY=1)")
+
 // awaitReady waits until a version is ready.
 func (e *Engine) awaitReady(ctx context.Context, v *version) error {
-	patience, late := e.options.Ready, false
+	began, patience := time.Now(), e.options.Ready
 	if e.options.Notify {
-		patience, late = e.options.Timeout, true
+		patience = e.options.Timeout
 	}
+	end := began.Add(patience)
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
-	select {
-	case <-v.died:
-		return fmt.Errorf("the new process %d ended before it was ready: %s", v.pid, v.how())
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-v.said:
-	case <-timer.C:
-		if late {
-			return fmt.Errorf("the new process %d did not say that it is ready (READY=1) within %v", v.pid, patience)
+	for {
+		select {
+		case <-v.died:
+			return fmt.Errorf("the new process %d ended before it was ready: %s", v.pid, v.how())
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-v.said:
+			v.since = time.Now()
+			return nil
+		case <-timer.C:
+		}
+		switch more := v.asked(); {
+		case !e.options.Notify:
+			v.since = time.Now()
+			return nil
+		case more.After(end) && more.After(time.Now()):
+			end = more
+			timer.Reset(time.Until(end))
+		default:
+			return fmt.Errorf("the new process %d %w within %v", v.pid, ErrNotReady, end.Sub(began).Round(time.Millisecond))
 		}
 	}
-	v.since = time.Now()
-	return nil
+}
+
+// ask notes that a version wants time until it is ready.
+func (v *version) ask(until time.Time) {
+	select {
+	case <-v.more:
+	default:
+	}
+	// Nobody else writes to it.
+	v.more <- until
+}
+
+// asked returns the end of the time that a version wants, the zero time for none.
+func (v *version) asked() time.Time {
+	select {
+	case until := <-v.more:
+		return until
+	default:
+		return time.Time{}
+	}
 }
 
 // hear takes in what versions say, until ctx ends.
@@ -220,14 +259,39 @@ func (e *Engine) hear(ctx context.Context) {
 			e.options.Log.Warn("nobody can say that it is ready", "error", err)
 			return
 		}
+		// One that is just being started may be as fast as that it is noted.
+		e.starting.Lock()
 		v := e.versionOf(m.PID)
+		e.starting.Unlock()
 		if v == nil {
 			e.options.Log.Debug("a process that is no version of the server says something", "pid", m.PID)
 			continue
 		}
-		if m.Is("READY") {
-			v.sayOnce.Do(func() { close(v.said) })
+		e.heard(v, m)
+	}
+}
+
+// heard does what a version asks for, and passes on to the service manager what it has to
+// say of the server.
+func (e *Engine) heard(v *version, m systemd.Message) {
+	if m.Is("READY") {
+		v.sayOnce.Do(func() { close(v.said) })
+	}
+	e.mu.Lock()
+	// The first one may say something before it is known that it was executed.
+	serves, starts := v == e.serving || e.serving == nil, e.state == upgrade.Warming
+	e.mu.Unlock()
+	switch d, err := m.ExtendTimeout(); {
+	case err != nil:
+		e.options.Log.Warn("a process says what is not understood", "pid", m.PID, "error", err)
+	case d > 0:
+		v.ask(time.Now().Add(d))
+		if serves && starts {
+			e.tellManager("EXTEND_TIMEOUT_USEC", func() error { return e.manager.ExtendTimeout(d) })
 		}
+	}
+	if text, ok := m.Fields["STATUS"]; ok && serves {
+		e.tellManager("STATUS", func() error { return e.manager.Status(text) })
 	}
 }
 

@@ -3,6 +3,7 @@ package swap_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/goshawk-io/goshawk/internal/testutil"
 	"github.com/goshawk-io/goshawk/upgrade"
+	"github.com/goshawk-io/goshawk/upgrade/internal/systemd"
 	"github.com/goshawk-io/goshawk/upgrade/swap"
 )
 
@@ -29,7 +31,7 @@ const (
 	asShim   = "swap-test-shim"
 	asServer = "swap-test-server"
 	asEngine = "swap-test-engine"
-	asOrphan = "swap-test-orphan"
+	asChild  = "swap-test-child"
 )
 
 func TestMain(m *testing.M) {
@@ -49,8 +51,8 @@ func TestMain(m *testing.M) {
 		err = serve(os.Args[2])
 	case asEngine:
 		err = runEngine(os.Args[2])
-	case asOrphan:
-		return
+	case asChild:
+		err = notify()
 	default:
 		testutil.NoLeaks(m)
 	}
@@ -60,8 +62,9 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// serve is a server that knows nothing of upgrades. The file says what is wrong with the
-// versions that start from now on.
+// serve is a server that knows nothing of upgrades, and says that it is ready once it
+// handles signals: SIGHUP makes it fail. The file says what is wrong with the versions
+// that start from now on.
 func serve(misfortune string) error {
 	go endWithParent()
 	text, err := os.ReadFile(misfortune)
@@ -76,10 +79,35 @@ func serve(misfortune string) error {
 	if got := os.Getenv("LISTEN_PID"); got != strconv.Itoa(os.Getpid()) {
 		return fmt.Errorf("LISTEN_PID is %q", got)
 	}
-	names := strings.Split(os.Getenv("LISTEN_FDNAMES"), ":")
+	failed := make(chan error, 10)
+	if err := serveSockets(failed); err != nil {
+		return err
+	}
+	ended, hangUp := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	signal.Notify(hangUp, unix.SIGHUP)
+	if what != "careless" {
+		signal.Notify(ended, unix.SIGTERM, unix.SIGINT)
+	}
+	if what == "stubborn" {
+		ended = nil
+	}
+	if err := beReady(what, detail); err != nil {
+		return err
+	}
+	select {
+	case err := <-failed:
+		return err
+	case <-hangUp:
+		os.Exit(42)
+	case <-ended:
+	}
+	return nil
+}
+
+// serveSockets answers at the sockets that were passed with the number of this process.
+func serveSockets(failed chan<- error) error {
 	var answer http.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, os.Getpid()) })
-	failed := make(chan error, len(names))
-	for i, name := range names {
+	for i, name := range strings.Split(os.Getenv("LISTEN_FDNAMES"), ":") {
 		f := os.NewFile(uintptr(3+i), name)
 		if kind, err := unix.GetsockoptInt(3+i, unix.SOL_SOCKET, unix.SO_TYPE); err == nil && kind == unix.SOCK_DGRAM {
 			c, err := net.FilePacketConn(f)
@@ -96,46 +124,34 @@ func serve(misfortune string) error {
 		f.Close()
 		go func() { failed <- http.Serve(l, answer) }()
 	}
-	ended := make(chan os.Signal, 1)
-	signal.Notify(ended, unix.SIGTERM, unix.SIGINT)
-	if what == "stubborn" {
-		ended = nil
-	}
-	hangUp := make(chan os.Signal, 1)
-	signal.Notify(hangUp, unix.SIGHUP)
-	var after <-chan time.Time
+	return nil
+}
+
+// beReady says that the server is ready, as far as nothing is wrong with it.
+func beReady(what, detail string) error {
 	switch what {
-	case "notify":
-		if err := notify(); err != nil {
+	case "mute":
+		return nil
+	case "held":
+		if err := hold(detail); err != nil {
+			return err
+		}
+	case "slow":
+		if err := tell(func(n *systemd.Notifier) error { return n.ExtendTimeout(time.Hour) }); err != nil {
+			return err
+		}
+		if err := errors.Join(hold(detail), hold(detail+"-further")); err != nil {
 			return err
 		}
 	case "child":
-		// Something that it has started says that it is ready.
-		if err := exec.Command(os.Args[0], asOrphan).Run(); err != nil {
-			return err
-		}
+		return exec.Command(os.Args[0], asChild).Run()
 	case "orphan":
 		// The shell ends at once, and leaves its child to whoever is the reaper.
 		if err := exec.Command("sh", "-c", "sh -c 'sleep 0.05; exit 3' & exit 0").Run(); err != nil {
 			return err
 		}
-	case "later":
-		d, err := time.ParseDuration(detail)
-		if err != nil {
-			return err
-		}
-		after = time.After(d)
 	}
-	select {
-	case err := <-failed:
-		return err
-	case <-hangUp:
-		os.Exit(42)
-	case <-ended:
-	case <-after:
-		os.Exit(7)
-	}
-	return nil
+	return notify()
 }
 
 // endWithParent ends this process when its parent does: a test that is cut short leaves
@@ -147,14 +163,33 @@ func endWithParent() {
 	os.Exit(9)
 }
 
-func notify() error {
-	c, err := net.Dial("unixgram", os.Getenv("NOTIFY_SOCKET"))
+// hold waits until somebody writes to a pipe.
+func hold(pipe string) error {
+	f, err := os.Open(pipe)
 	if err != nil {
 		return err
 	}
-	defer c.Close()
-	_, err = c.Write([]byte("STATUS=it is well\nREADY=1"))
-	return err
+	return f.Close()
+}
+
+// notify says that this process is ready, or that which it belongs to.
+func notify() error {
+	return tell(func(n *systemd.Notifier) error { return errors.Join(n.Status("it is well"), n.Ready(0)) })
+}
+
+// tell tells something, and waits until that was heard: nobody can say what a process
+// belongs to that is gone.
+func tell(what func(*systemd.Notifier) error) error {
+	n, err := systemd.NewNotifier(os.Environ())
+	if err != nil {
+		return err
+	}
+	if err := what(n); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return n.Barrier(ctx)
 }
 
 // echo answers packets with the number of this process.
@@ -170,11 +205,11 @@ func echo(c net.PacketConn) {
 
 // plan is what an engine of its own is told of its options.
 type plan struct {
-	Command, Shim           []string
-	Listeners               []swap.Listener
-	Notify, Reap            bool
-	Ready, Probation, Drain time.Duration
-	ControlFolder           string
+	Command, Shim                    []string
+	Listeners                        []swap.Listener
+	Notify, Reap                     bool
+	Ready, Timeout, Probation, Drain time.Duration
+	ControlFolder                    string
 }
 
 // runEngine is an engine as a process of its own, which tells its events. It exits as the
@@ -186,7 +221,7 @@ func runEngine(text string) error {
 	}
 	o := swap.Options{
 		Command: p.Command, Shim: p.Shim, Listeners: p.Listeners, Notify: p.Notify, Reap: p.Reap,
-		Ready: p.Ready, Probation: p.Probation, Drain: p.Drain, ControlFolder: p.ControlFolder,
+		Ready: p.Ready, Timeout: p.Timeout, Probation: p.Probation, Drain: p.Drain, ControlFolder: p.ControlFolder,
 	}
 	if o.Reap {
 		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
@@ -225,9 +260,11 @@ type rig struct {
 	mu     sync.Mutex
 	events []upgrade.Event
 	news   chan struct{} // closed at the next event
+	acts   map[upgrade.State]func()
 }
 
-// options are those of a server on a free port.
+// options are those of a server on a free port that says when it is ready: what it does
+// with signals before it handles them is up to the machine.
 func options(t *testing.T) swap.Options {
 	t.Helper()
 	dir := t.TempDir()
@@ -243,7 +280,7 @@ func options(t *testing.T) swap.Options {
 	return swap.Options{
 		Command: []string{program, asServer, misfortune}, Shim: []string{os.Args[0], asShim},
 		Listeners: []swap.Listener{{Name: "web", Network: "tcp", Address: "127.0.0.1:0"}},
-		Ready:     50 * time.Millisecond, Probation: 50 * time.Millisecond, Drain: 10 * time.Second, ControlFolder: filepath.Join(dir, "control"),
+		Notify:    true, Timeout: patience, Probation: 50 * time.Millisecond, Drain: patience, ControlFolder: filepath.Join(dir, "control"),
 	}
 }
 
@@ -254,24 +291,30 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// newRig runs an engine until the end of the test.
-func newRig(t *testing.T, o swap.Options) *rig {
+// newRig runs an engine until the end of the test, after some preparation.
+func newRig(t *testing.T, o swap.Options, prepare ...func(*rig)) *rig {
 	t.Helper()
-	r := &rig{t: t, program: o.Command[0], misfortune: o.Command[2], ended: make(chan struct{}), news: make(chan struct{})}
-	told := o.Events
+	r := &rig{
+		t: t, program: o.Command[0], misfortune: o.Command[2], ended: make(chan struct{}), news: make(chan struct{}),
+		acts: make(map[upgrade.State]func()),
+	}
 	o.Events = func(e upgrade.Event) {
-		if told != nil {
-			told(e)
-		}
 		r.mu.Lock()
-		defer r.mu.Unlock()
 		r.events = append(r.events, e)
 		close(r.news)
 		r.news = make(chan struct{})
+		act := r.acts[e.State]
+		r.mu.Unlock()
+		if act != nil {
+			act()
+		}
 	}
 	var err error
 	if r.engine, err = swap.New(o); err != nil {
 		t.Fatal(err)
+	}
+	for _, p := range prepare {
+		p(r)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
@@ -281,6 +324,13 @@ func newRig(t *testing.T, o swap.Options) *rig {
 	}()
 	t.Cleanup(r.end)
 	return r
+}
+
+// at has something done when the engine tells of a state from now on, before it goes on.
+func (r *rig) at(s upgrade.State, act func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.acts[s] = act
 }
 
 // end ends the server, if it runs.

@@ -22,7 +22,9 @@ type Bar struct {
 	// ID is the event's id, or empty for a bar that only groups.
 	ID string `json:"id,omitempty"`
 	// Kind is "command", "request" (served), "call" (a request that was made),
-	// "connection", or empty for a bar that only groups.
+	// "connection", or empty for a bar that only groups. In pages alone it is also
+	// "step" (of a start), "process" (one of the two of an upgrade) or "phase" (what
+	// that process went through).
 	Kind string `json:"kind,omitempty"`
 	// Parent is the position of the parent in Bars, -1 at the top.
 	Parent int `json:"parent"`
@@ -40,7 +42,7 @@ type Bar struct {
 	SelfNS int64 `json:"self_ns,omitempty"`
 	// Parts divide the duration, each by what was spent, in no order of time;
 	// what they leave was not accounted for. The part "zombie" comes after the
-	// duration.
+	// duration. Those of a "process" and a "phase" follow each other in time.
 	Parts []Part `json:"parts,omitempty"`
 	// Outcome says how it ended, such as "exit 1" or "SIGKILL"; Failed that
 	// this is a failure.
@@ -57,7 +59,9 @@ type Bar struct {
 // Part is a share of a bar's duration.
 type Part struct {
 	// Kind is "cpu", "run_delay" (ready, waiting for a CPU), "pipe" (blocked
-	// on a full pipe), "wait" (asleep for any other reason) or "zombie".
+	// on a full pipe), "wait" (asleep for any other reason) or "zombie". Of a
+	// start it is also "throttled". Of an upgrade it is "old_accepts", "spawn",
+	// "warm", "hand_over", "probation", "drain" or "new_accepts".
 	Kind string `json:"kind"`
 	NS   int64  `json:"ns"`
 }

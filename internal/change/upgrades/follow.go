@@ -19,8 +19,12 @@ import (
 	"github.com/goshawk-io/goshawk/upgrade/control"
 )
 
-// lookEvery is how often processes are looked for a socket.
-const lookEvery = time.Second
+// lookEvery is how often processes are looked for a socket. One that has had none so many
+// times is looked at each so many times from then on: servers have theirs soon.
+const (
+	lookEvery = time.Second
+	looksOnce = 10
+)
 
 const (
 	// maxFollowed bounds the processes that are listened to at a time.
@@ -58,6 +62,8 @@ type Follower struct {
 	schema  *model.Schema
 
 	began time.Time
+	// looked is how often processes could have been looked at; it is Run's.
+	looked map[model.ProcessID]int
 
 	mu       sync.Mutex
 	followed map[model.ProcessID]bool // false for one that is not heard any more
@@ -76,7 +82,7 @@ func New(o Options) *Follower {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Follower{options: o, schema: Schema(), began: time.Now(), followed: make(map[model.ProcessID]bool)}
+	return &Follower{options: o, schema: Schema(), began: time.Now(), looked: make(map[model.ProcessID]int), followed: make(map[model.ProcessID]bool)}
 }
 
 // Run looks for processes and emits what they tell, on one goroutine at a time, until ctx
@@ -91,10 +97,14 @@ func (f *Follower) Run(ctx context.Context, emit func(*model.Event)) error {
 		processes := f.options.Processes()
 		f.forget(processes)
 		for _, p := range processes {
-			path, ok := f.socket(p)
-			if !ok || !f.begin(p) {
+			if !f.due(p) || !f.wanted(p) {
 				continue
 			}
+			path, ok := f.socket(p)
+			if !ok {
+				continue
+			}
+			f.begin(p)
 			following.Go(func() {
 				f.follow(ctx, p, path, func(e *model.Event) {
 					emitting.Lock()
@@ -135,20 +145,33 @@ func (f *Follower) forget(there []Process) {
 	for _, p := range there {
 		known[p.ID] = true
 	}
+	maps.DeleteFunc(f.looked, func(id model.ProcessID, _ int) bool { return !known[id] })
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	maps.DeleteFunc(f.followed, func(id model.ProcessID, on bool) bool { return !on && !known[id] })
 }
 
-// begin reports whether a process is to be followed from now on.
-func (f *Follower) begin(p Process) bool {
+// due reports whether it is time to look at a process.
+func (f *Follower) due(p Process) bool {
+	n := f.looked[p.ID]
+	f.looked[p.ID] = n + 1
+	return n < looksOnce || n%looksOnce == 0
+}
+
+// wanted reports whether a process would be followed if it had a socket: one that is
+// followed is not looked at again.
+func (f *Follower) wanted(p Process) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if _, known := f.followed[p.ID]; known || len(f.followed) >= maxFollowed {
-		return false
-	}
+	_, known := f.followed[p.ID]
+	return !known && len(f.followed) < maxFollowed
+}
+
+// begin has a process count as followed.
+func (f *Follower) begin(p Process) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.followed[p.ID] = true
-	return true
 }
 
 // socket returns the control socket of a process, if it has one.

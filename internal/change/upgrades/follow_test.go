@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -124,5 +125,49 @@ func TestFollower_processesWithoutASocket(t *testing.T) {
 		if path, ok := f.socket(Process{PID: pid}); ok {
 			t.Errorf("process %d: %s", pid, path)
 		}
+	}
+}
+
+func TestFollower_wanted(t *testing.T) {
+	f := New(Options{})
+	process := func(pid int32) Process { return Process{ID: model.ProcessID{PID: pid}, PID: pid} }
+	f.begin(process(1))
+	f.begin(process(2))
+	f.followed[process(2).ID] = false // given up
+	for pid, want := range map[int32]bool{1: false, 2: false, 3: true} {
+		if got := f.wanted(process(pid)); got != want {
+			t.Errorf("process %d: %v, want %v", pid, got, want)
+		}
+	}
+	// One that has another's number by now is another one.
+	if !f.wanted(Process{ID: model.ProcessID{PID: 1, Start: 9}, PID: 1}) {
+		t.Error("a number that was followed stands for another process")
+	}
+	for pid := int32(3); pid <= maxFollowed; pid++ {
+		f.begin(process(pid))
+	}
+	if f.wanted(process(maxFollowed + 1)) {
+		t.Errorf("more than %d processes are followed", maxFollowed)
+	}
+}
+
+func TestFollower_due(t *testing.T) {
+	f := New(Options{})
+	one, other := Process{ID: model.ProcessID{PID: 1}}, Process{ID: model.ProcessID{PID: 2}}
+	var due []int
+	for i := range 35 {
+		if f.due(one) {
+			due = append(due, i)
+		}
+	}
+	if want := []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30}; !slices.Equal(due, want) {
+		t.Errorf("%v, want %v", due, want)
+	}
+	if !f.due(other) {
+		t.Error("a process that is new has to wait")
+	}
+	f.forget([]Process{other})
+	if !f.due(one) || len(f.looked) != 2 {
+		t.Errorf("%v: a process that was gone is remembered", f.looked)
 	}
 }

@@ -61,7 +61,7 @@ func Schema() *model.Schema {
 	f[fieldKind] = model.Field{Key: KeyKind, Kind: model.KindString, Column: "KIND", Width: 10, Summary: "upgrade, or a part of one: spawn, warm, hand_over, probation, drain; drain also for the end of a process without an upgrade."}
 	f[fieldOutcome] = model.Field{Key: KeyOutcome, Kind: model.KindString, Column: "OUTCOME", Width: 12, Outcome: true, Summary: "committed, rolled_back, or running when nothing could be started; of an upgrade alone."}
 	f[fieldGeneration] = model.Field{Key: KeyGeneration, Kind: model.KindInt, Column: "GEN", Width: 4, Summary: "Generation of the new process, or of the one that drains; the first one is 1."}
-	f[fieldPID] = model.Field{Key: KeyPID, Kind: model.KindInt, Column: "PID", Width: 8, Summary: "Process that tells it, in the root PID namespace: the old one of an upgrade."}
+	f[fieldPID] = model.Field{Key: KeyPID, Kind: model.KindInt, Summary: "Process that tells it, in the root PID namespace: the old one of an upgrade."}
 	f[fieldNextPID] = model.Field{Key: KeyNextPID, Kind: model.KindInt, Column: "NEW", Width: 8, Summary: "New process, in the PID namespace of the old one."}
 	f[fieldStarted] = duration(KeyStarted, "From the begin until the new process ran its first code of the library.")
 	f[fieldReady] = duration(KeyReady, "From the begin until the new process accepted connections.")

@@ -83,30 +83,53 @@ func (s *story) ended(e *upgrade.Event) {
 	}
 }
 
-// parts emits the parts that an upgrade has gone through; the last one is that in which
-// it ended.
+// parts emits the parts that an upgrade has gone through.
 func (s *story) parts(o *upgrade.Outcome, trace model.TraceID, parent model.SpanID) {
 	if o.PID == 0 {
 		return
 	}
+	for _, p := range Parts(o.Started, o.Ready, o.Passive, o.Ended) {
+		part := s.event(p.Kind, o.Began.Add(p.From), p.To-p.From, o.Generation)
+		_, span := s.newIDs()
+		part.TraceID, part.SpanID, part.ParentSpanID = trace, span, parent
+		s.emit(&part)
+	}
+}
+
+// Part is one of those that an upgrade goes through, from and until a time since its begin.
+type Part struct {
+	Kind     string
+	From, To time.Duration
+}
+
+// Parts returns those of an upgrade that started a process, in their order: without a gap,
+// and none of negative length. The last one is that in which it ended. The arguments are the
+// times of an [upgrade.Outcome], 0 for what was not reached.
+func Parts(started, ready, passive, ended time.Duration) []Part {
+	if passive == 0 || passive >= ended {
+		// Both accepted until the end, as where the server knows nothing of upgrades.
+		passive = ready
+	}
+	var list []Part
 	from := time.Duration(0)
 	for _, p := range []struct {
 		kind string
 		to   time.Duration
-	}{{KindSpawn, o.Started}, {KindWarm, o.Ready}, {KindHandOver, o.Passive}, {KindProbation, 0}} {
-		to := p.to
-		if to == 0 {
-			to = o.Ended
+	}{{KindSpawn, started}, {KindWarm, ready}, {KindHandOver, passive}, {KindProbation, 0}} {
+		if p.kind == KindHandOver && p.to > 0 && p.to == ready {
+			continue
 		}
-		part := s.event(p.kind, o.Began.Add(from), to-from, o.Generation)
-		_, span := s.newIDs()
-		part.TraceID, part.SpanID, part.ParentSpanID = trace, span, parent
-		s.emit(&part)
+		to := min(max(p.to, from), max(ended, from))
 		if p.to == 0 {
-			return
+			to = max(ended, from)
+		}
+		list = append(list, Part{p.kind, from, to})
+		if p.to == 0 {
+			break
 		}
 		from = to
 	}
+	return list
 }
 
 // drained emits the end of a process.

@@ -68,6 +68,22 @@ func TestStory(t *testing.T) {
 			[]string{"upgrade +0s 40ms gen=2 rolled_back rolled_back it died", "spawn +0s 10ms gen=2 of 1", "warm +10ms 30ms gen=2 of 1"},
 		},
 		{
+			"both versions accept until it is committed", []upgrade.Event{{
+				State: upgrade.Committed, Time: at(time.Second), Outcome: &upgrade.Outcome{
+					Outcome: upgrade.Committed, PID: 7, Generation: 2, Began: zero, Started: 10 * time.Millisecond, Ready: 30 * time.Millisecond, Passive: time.Second, Ended: time.Second,
+				},
+			}},
+			[]string{"upgrade +0s 1s gen=2 committed", "spawn +0s 10ms gen=2 of 1", "warm +10ms 20ms gen=2 of 1", "probation +30ms 970ms gen=2 of 1"},
+		},
+		{
+			"both versions accept until it is rolled back", []upgrade.Event{{
+				State: upgrade.RolledBack, Time: at(time.Second), Outcome: &upgrade.Outcome{
+					Outcome: upgrade.RolledBack, Reason: "it died", PID: 7, Generation: 2, Began: zero, Started: 10 * time.Millisecond, Ready: 30 * time.Millisecond, Ended: 40 * time.Millisecond,
+				},
+			}},
+			[]string{"upgrade +0s 40ms gen=2 rolled_back rolled_back it died", "spawn +0s 10ms gen=2 of 1", "warm +10ms 20ms gen=2 of 1", "probation +30ms 10ms gen=2 of 1"},
+		},
+		{
 			"nothing could be started", []upgrade.Event{{
 				State: upgrade.Running, Time: at(0), Outcome: &upgrade.Outcome{Outcome: upgrade.Running, Reason: "no such file", Generation: 2, Began: zero, Ended: time.Millisecond},
 			}},

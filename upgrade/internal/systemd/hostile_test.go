@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
@@ -83,6 +84,21 @@ func TestMessage_mainPID(t *testing.T) {
 	}
 	if got, err := (Message{}).MainPID(); got != 0 || err != nil {
 		t.Errorf("without one: %d, %v", got, err)
+	}
+}
+
+func TestMessage_extendTimeout(t *testing.T) {
+	for value, want := range map[string]time.Duration{
+		"1": time.Microsecond, "90000000": 90 * time.Second, "3600000000": time.Hour, "3600000001": time.Hour, "18446744073709551615": time.Hour,
+		"": -1, "0": -1, "-1": -1, "1.5": -1, "infinity": -1, "18446744073709551616": -1,
+	} {
+		d, err := Message{Fields: map[string]string{"EXTEND_TIMEOUT_USEC": value}}.ExtendTimeout()
+		if want > 0 && (d != want || err != nil) || want < 0 && (d != 0 || !errors.Is(err, ErrMessage)) {
+			t.Errorf("%q: %v, %v", value, d, err)
+		}
+	}
+	if d, err := (Message{}).ExtendTimeout(); d != 0 || err != nil {
+		t.Errorf("%v, %v", d, err)
 	}
 }
 

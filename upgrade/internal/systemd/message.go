@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -45,6 +46,20 @@ func (m Message) MainPID() (int, error) {
 		return 0, fmt.Errorf("%w: %w", ErrMessage, err)
 	}
 	return int(n), nil
+}
+
+// ExtendTimeout returns for how long from now on the sender wants its start, reload or end
+// to last at least, 0 if it does not say. More than an hour is an hour.
+func (m Message) ExtendTimeout() (time.Duration, error) {
+	value, ok := m.Fields[extendTimeout]
+	if !ok {
+		return 0, nil
+	}
+	n, err := number(extendTimeout, value, 1, math.MaxUint64)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrMessage, err)
+	}
+	return time.Duration(min(n, uint64(maxExtension/time.Microsecond))) * time.Microsecond, nil
 }
 
 // parseFields reads the text of a message: lines of KEY=value.

@@ -20,10 +20,14 @@ const (
 	watchdogUsec = "WATCHDOG_USEC"
 	watchdogPID  = "WATCHDOG_PID"
 
+	extendTimeout = "EXTEND_TIMEOUT_USEC"
+
 	// patience is how long a manager may leave no room for a message.
 	patience = 5 * time.Second
 	// maxPath bounds the path of a unix socket, in bytes.
 	maxPath = 107
+	// maxExtension is the most that a message asks for, or grants.
+	maxExtension = time.Hour
 	// maxStatus bounds what a service says of itself, in bytes, so that the message
 	// is not too long.
 	maxStatus = 2048
@@ -100,6 +104,18 @@ func (n *Notifier) MainPID(pid int) error { return n.send("MAINPID=" + strconv.I
 
 // Watchdog says that the service is well; see [WatchdogInterval].
 func (n *Notifier) Watchdog() error { return n.send("WATCHDOG=1") }
+
+// ExtendTimeout asks the manager for time: the start, the reload or the end of the service
+// that goes on may last for d from now on, if its usual time is over by then. It has to be
+// said again before that. d is rounded up to microseconds; more than an hour is an hour, so
+// that nobody waits for long for a service that hangs, and what is not above 0 is an error.
+func (n *Notifier) ExtendTimeout(d time.Duration) error {
+	if d <= 0 {
+		return fmt.Errorf("ask the service manager for %v more: is not above 0", d)
+	}
+	usec := (min(d, maxExtension) + time.Microsecond - 1) / time.Microsecond
+	return n.send(extendTimeout + "=" + strconv.FormatInt(int64(usec), 10))
+}
 
 // Barrier waits until the manager has read all that was sent before, or ctx ends.
 func (n *Notifier) Barrier(ctx context.Context) error {

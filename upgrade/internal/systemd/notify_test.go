@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -65,6 +66,11 @@ func TestNotifier_tellsTheReceiver(t *testing.T) {
 		"a long status":            {func(n *Notifier) error { return n.Status(strings.Repeat("é", 5000)) }, map[string]string{"STATUS": strings.Repeat("é", 1024)}},
 		"no status":                {func(n *Notifier) error { return n.Status("") }, map[string]string{"STATUS": ""}},
 		"the main process":         {func(n *Notifier) error { return n.MainPID(self) }, map[string]string{"MAINPID": strconv.Itoa(self)}},
+		"more time":                {extend(90 * time.Second), map[string]string{"EXTEND_TIMEOUT_USEC": "90000000"}},
+		"a moment":                 {extend(1), map[string]string{"EXTEND_TIMEOUT_USEC": "1"}},
+		"more than a moment":       {extend(time.Microsecond + 1), map[string]string{"EXTEND_TIMEOUT_USEC": "2"}},
+		"a day":                    {extend(24 * time.Hour), map[string]string{"EXTEND_TIMEOUT_USEC": "3600000000"}},
+		"as long as there is":      {extend(math.MaxInt64), map[string]string{"EXTEND_TIMEOUT_USEC": "3600000000"}},
 		"the watchdog":             {(*Notifier).Watchdog, map[string]string{"WATCHDOG": "1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -77,6 +83,19 @@ func TestNotifier_tellsTheReceiver(t *testing.T) {
 				t.Errorf("got %v", m)
 			}
 		})
+	}
+}
+
+func extend(d time.Duration) func(*Notifier) error {
+	return func(n *Notifier) error { return n.ExtendTimeout(d) }
+}
+
+func TestNotifier_doesNotAskForNoTime(t *testing.T) {
+	_, n := ends(t)
+	for _, d := range []time.Duration{0, -1, math.MinInt64} {
+		if err := n.ExtendTimeout(d); err == nil || !strings.Contains(err.Error(), d.String()+" more: is not above 0") {
+			t.Errorf("%v: %v", d, err)
+		}
 	}
 }
 
@@ -106,7 +125,7 @@ func TestNotifier_withoutAManager(t *testing.T) {
 		if err != nil || n.Active() {
 			t.Fatalf("%v, %v", n, err)
 		}
-		err = errors.Join(n.Ready(1), n.Reloading(), n.Stopping(), n.Status("x"), n.MainPID(1), n.Watchdog(), n.Barrier(t.Context()))
+		err = errors.Join(n.Ready(1), n.Reloading(), n.Stopping(), n.Status("x"), n.MainPID(1), n.Watchdog(), n.ExtendTimeout(1), n.Barrier(t.Context()))
 		if err != nil {
 			t.Error(err)
 		}

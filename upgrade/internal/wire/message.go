@@ -82,6 +82,8 @@ type Message struct {
 	// end: it has another heir, or ends because it shall. One that is not final, also after
 	// a final one, makes the new process the heir.
 	Final bool `json:"final,omitempty"`
+	// Outcome is how the upgrade went until a [Commit], as the library tells it.
+	Outcome json.RawMessage `json:"outcome,omitempty"`
 }
 
 // encode returns the packet of a message.
