@@ -65,6 +65,9 @@ func scenarios() []scenario {
 }
 
 func main() {
+	if work := os.Getenv(launchVariable); work != "" {
+		os.Exit(launch(work, os.Args[1:]))
+	}
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
