@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/goshawk-io/goshawk/upgrade/internal/netsocket"
 	"github.com/goshawk-io/goshawk/upgrade/internal/wire"
 )
 
@@ -105,14 +106,14 @@ func (s *sockets) keep(k *socket, of syscall.Conn) error {
 	if s.finished {
 		return errors.New("the process drains")
 	}
-	fd, err := duplicate(of)
+	fd, err := netsocket.Duplicate(of)
 	if err != nil {
 		return err
 	}
 	k.fd = fd
-	if a, ok := k.bound.(*net.UnixAddr); ok && a.Name != "" && !strings.HasPrefix(a.Name, "@") {
+	if a := k.bound; netsocket.HasFile(a.Network(), a.String()) {
 		// The working directory may be another one at the end.
-		if k.path, err = filepath.Abs(a.Name); err != nil {
+		if k.path, err = filepath.Abs(a.String()); err != nil {
 			return errors.Join(err, unix.Close(fd))
 		}
 		k.file, _ = os.Lstat(k.path)
@@ -124,23 +125,6 @@ func (s *sockets) keep(k *socket, of syscall.Conn) error {
 	return nil
 }
 
-// duplicate returns a descriptor of the same socket, which is not inherited.
-func duplicate(of syscall.Conn) (int, error) {
-	raw, err := of.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	var fd int
-	var failed error
-	if err := raw.Control(func(own uintptr) { fd, failed = unix.FcntlInt(own, unix.F_DUPFD_CLOEXEC, 3) }); err != nil {
-		return 0, err
-	}
-	if failed != nil {
-		return 0, fmt.Errorf("hold its descriptor: %w", failed)
-	}
-	return fd, nil
-}
-
 // acceptor is a listener whose accepting can be interrupted.
 type acceptor interface {
 	net.Listener
@@ -150,6 +134,27 @@ type acceptor interface {
 
 // listen returns the listener of a name.
 func (s *sockets) listen(ctx context.Context, name, network, address string) (net.Listener, error) {
+	opened := func() (net.Listener, error) { return netsocket.Listen(ctx, network, address) }
+	return obtain(s, name, network, address, net.FileListener, opened, func(l net.Listener, k *socket) (net.Listener, syscall.Conn, error) {
+		a, ok := l.(acceptor)
+		if !ok {
+			return nil, nil, fmt.Errorf("listeners of %s cannot be handed over", network)
+		}
+		if u, ok := l.(*net.UnixListener); ok {
+			// The file belongs to the process that comes next as well.
+			u.SetUnlinkOnClose(false)
+		}
+		k.bound, k.valve = l.Addr(), newValve(a.SetDeadline)
+		made := &listener{Listener: l, valve: k.valve}
+		k.user = made
+		return made, a, nil
+	})
+}
+
+// obtain returns the socket of a name, as wrap makes it of what was handed over or is
+// opened. Wrap says of k what of it is bound, used and stopped, and returns what the socket
+// can be held by.
+func obtain[T io.Closer](s *sockets, name, network, address string, inherit func(*os.File) (T, error), opened func() (T, error), wrap func(of T, k *socket) (T, syscall.Conn, error)) (made T, err error) {
 	s.opening.Lock()
 	defer s.opening.Unlock()
 	s.lending.Lock()
@@ -161,62 +166,27 @@ func (s *sockets) listen(ctx context.Context, name, network, address string) (ne
 		s.lending.Unlock()
 	}
 	if err != nil {
-		return nil, err
-	}
-	var l net.Listener
-	if inherited {
-		l, err = fromDescriptor(from.fd, name, net.FileListener)
-	} else {
-		l, err = open(network, address, "unix", func() (net.Listener, error) { return new(net.ListenConfig).Listen(ctx, network, address) })
-	}
-	if err != nil {
-		return nil, err
-	}
-	a, ok := l.(acceptor)
-	if !ok {
-		return nil, errors.Join(fmt.Errorf("listeners of %s cannot be handed over", network), l.Close())
-	}
-	if u, ok := l.(*net.UnixListener); ok {
-		// The file belongs to the process that comes next as well.
-		u.SetUnlinkOnClose(false)
-	}
-	k := &socket{name: name, network: network, address: address, inherited: inherited, lent: from.lent, bound: l.Addr(), valve: newValve(a.SetDeadline)}
-	made := &listener{Listener: l, valve: k.valve}
-	k.user = made
-	if err := s.keep(k, a); err != nil {
-		return nil, errors.Join(err, l.Close())
-	}
-	return made, nil
-}
-
-// open opens a socket. The file of a unix socket, which is a network of its own, that
-// nobody listens on any more is replaced.
-func open[T any](network, address, unixNetwork string, listen func() (T, error)) (T, error) {
-	made, err := listen()
-	if err == nil || network != unixNetwork || !errors.Is(err, unix.EADDRINUSE) || strings.HasPrefix(address, "@") {
 		return made, err
 	}
-	if _, err := removeLeft(network, address); err != nil {
-		return made, fmt.Errorf("nobody listens there, and its file stays: %w", err)
+	var of T
+	if inherited {
+		of, err = fromDescriptor(from.fd, name, inherit)
+	} else {
+		of, err = opened()
 	}
-	return listen()
-}
-
-// removeLeft removes the file of a unix socket that nobody listens on, and reports whether
-// somebody does.
-func removeLeft(network, address string) (used bool, err error) {
-	// What is no socket refuses connections, too.
-	if info, err := os.Lstat(address); err != nil || info.Mode()&os.ModeSocket == 0 {
-		return false, nil
+	if err != nil {
+		return made, err
 	}
-	c, err := net.DialTimeout(network, address, time.Second)
+	k := &socket{name: name, network: network, address: address, inherited: inherited, lent: from.lent}
+	made, held, err := wrap(of, k)
 	if err == nil {
-		return true, c.Close()
+		err = s.keep(k, held)
 	}
-	if !errors.Is(err, unix.ECONNREFUSED) {
-		return false, nil
+	if err != nil {
+		var none T
+		return none, errors.Join(err, of.Close())
 	}
-	return false, os.Remove(address)
+	return made, nil
 }
 
 // fromDescriptor makes of a descriptor what is used in a program. The descriptor is
@@ -242,39 +212,17 @@ type packetSocket interface {
 
 // listenPacket returns the packet connection of a name.
 func (s *sockets) listenPacket(ctx context.Context, name, network, address string) (net.PacketConn, error) {
-	s.opening.Lock()
-	defer s.opening.Unlock()
-	s.lending.Lock()
-	from, inherited, err := s.take(name, network, address)
-	if inherited {
-		// Until it is kept it is among none of those that are handed over.
-		defer s.lending.Unlock()
-	} else {
-		s.lending.Unlock()
-	}
-	if err != nil {
-		return nil, err
-	}
-	var c net.PacketConn
-	if inherited {
-		c, err = fromDescriptor(from.fd, name, net.FilePacketConn)
-	} else {
-		c, err = open(network, address, "unixgram", func() (net.PacketConn, error) { return new(net.ListenConfig).ListenPacket(ctx, network, address) })
-	}
-	if err != nil {
-		return nil, err
-	}
-	p, ok := c.(packetSocket)
-	if !ok {
-		return nil, errors.Join(fmt.Errorf("connections of %s cannot be handed over", network), c.Close())
-	}
-	k := &socket{name: name, network: network, address: address, inherited: inherited, lent: from.lent, bound: c.LocalAddr(), valve: newValve(p.SetReadDeadline)}
-	made := &packetConn{PacketConn: c, valve: k.valve}
-	k.user = made
-	if err := s.keep(k, p); err != nil {
-		return nil, errors.Join(err, c.Close())
-	}
-	return made, nil
+	opened := func() (net.PacketConn, error) { return netsocket.ListenPacket(ctx, network, address) }
+	return obtain(s, name, network, address, net.FilePacketConn, opened, func(c net.PacketConn, k *socket) (net.PacketConn, syscall.Conn, error) {
+		p, ok := c.(packetSocket)
+		if !ok {
+			return nil, nil, fmt.Errorf("connections of %s cannot be handed over", network)
+		}
+		k.bound, k.valve = c.LocalAddr(), newValve(p.SetReadDeadline)
+		made := &packetConn{PacketConn: c, valve: k.valve}
+		k.user = made
+		return made, p, nil
+	})
 }
 
 // set lets all be accepted from, or none, and what is opened later too.
@@ -334,7 +282,7 @@ func (s *sockets) settle() error {
 	s.lending.Unlock()
 	for _, h := range dropped {
 		// The working directory may be another one than that of the process before.
-		if (h.network == "unix" || h.network == "unixgram") && filepath.IsAbs(h.address) {
+		if netsocket.HasFile(h.network, h.address) && filepath.IsAbs(h.address) {
 			errs = append(errs, h.removeFile())
 		}
 	}
@@ -345,7 +293,7 @@ func (s *sockets) settle() error {
 // stop to, as a process that ends.
 func (h handedOver) removeFile() error {
 	for range 4 {
-		if used, err := removeLeft(h.network, h.address); !used || err != nil {
+		if used, err := netsocket.RemoveLeft(h.network, h.address); !used || err != nil {
 			return err
 		}
 		time.Sleep(10 * time.Millisecond)

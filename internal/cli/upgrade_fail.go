@@ -56,7 +56,7 @@ func listenFailure(cause error) (code int, hint string) {
 	case errors.Is(cause, swap.ErrNotPassed):
 		return exitUsage, "write --listen NAME=ADDR; or have a socket unit with FileDescriptorName=NAME start this service"
 	case errors.Is(cause, syscall.EADDRINUSE):
-		return exitUsage, "another process has the address (ss -lntup shows which): end it, or choose another address"
+		return exitUsage, "another process has the address (ss -lntupx shows which), or the path is that of a file that is no socket: choose another address"
 	case errors.Is(cause, syscall.EADDRNOTAVAIL):
 		return exitUsage, "this host does not have the address: ip address shows those that it has"
 	case errors.Is(cause, os.ErrPermission):

@@ -3,15 +3,15 @@ package control
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/goshawk-io/goshawk/upgrade/internal/netsocket"
 )
 
 // suffix ends the names of sockets.
@@ -90,18 +90,7 @@ func alive(pid int) bool {
 func tidy(folder string) {
 	all, _ := numbers(folder)
 	for _, pid := range all {
-		if path := Path(folder, pid); isLeft(path) {
-			// Another process may be as fast.
-			_ = os.Remove(path)
-		}
+		// Another process may be as fast.
+		_, _ = netsocket.RemoveLeft("unix", Path(folder, pid))
 	}
-}
-
-// isLeft reports whether nobody listens at a socket.
-func isLeft(path string) bool {
-	c, err := net.DialTimeout("unix", path, time.Second)
-	if err == nil {
-		_ = c.Close()
-	}
-	return errors.Is(err, unix.ECONNREFUSED)
 }

@@ -7,13 +7,12 @@ import (
 	"net"
 	"os"
 	"slices"
-	"strings"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/goshawk-io/goshawk/upgrade"
+	"github.com/goshawk-io/goshawk/upgrade/internal/netsocket"
 	"github.com/goshawk-io/goshawk/upgrade/internal/systemd"
 )
 
@@ -111,27 +110,26 @@ func inherited(name string, fd int) (*socket, error) {
 	return s, nil
 }
 
+// opened is a socket that was opened.
+type opened interface {
+	syscall.Conn
+	Close() error
+}
+
 // open opens a socket, which waits for its first version: connections queue.
 func open(l Listener) (*socket, error) {
-	var config net.ListenConfig
 	s := &socket{name: l.Name}
-	var of interface {
-		syscall.Conn
-		Close() error
-	}
+	var of opened
 	var at net.Addr
 	switch l.Network {
 	case "udp", "udp4", "udp6", "unixgram":
-		c, err := config.ListenPacket(context.Background(), l.Network, l.Address)
+		c, err := netsocket.ListenPacket(context.Background(), l.Network, l.Address)
 		if err != nil {
 			return nil, plain(err)
 		}
-		of, at = c.(interface {
-			syscall.Conn
-			Close() error
-		}), c.LocalAddr()
+		of, at = c.(opened), c.LocalAddr()
 	case "tcp", "tcp4", "tcp6", "unix":
-		c, err := listen(config, l.Network, l.Address)
+		c, err := netsocket.Listen(context.Background(), l.Network, l.Address)
 		if err != nil {
 			return nil, plain(err)
 		}
@@ -139,10 +137,7 @@ func open(l Listener) (*socket, error) {
 			// What is held beyond its end has the same file.
 			u.SetUnlinkOnClose(false)
 		}
-		of, at = c.(interface {
-			syscall.Conn
-			Close() error
-		}), c.Addr()
+		of, at = c.(opened), c.Addr()
 	default:
 		return nil, fmt.Errorf("%q is no network: tcp, tcp4, tcp6, unix, udp, udp4, udp6 or unixgram", l.Network)
 	}
@@ -170,39 +165,12 @@ func plain(err error) error {
 	return fmt.Errorf("%s %s: %w", op.Net, op.Addr, op.Err)
 }
 
-// listen listens. The file of a unix socket that nobody listens on any more is replaced.
-func listen(config net.ListenConfig, network, address string) (net.Listener, error) {
-	l, err := config.Listen(context.Background(), network, address)
-	if err == nil || network != "unix" || !errors.Is(err, unix.EADDRINUSE) || strings.HasPrefix(address, "@") {
-		return l, err
-	}
-	c, refused := net.DialTimeout(network, address, time.Second)
-	if refused == nil {
-		return nil, errors.Join(err, c.Close())
-	}
-	if !errors.Is(refused, unix.ECONNREFUSED) {
-		return nil, err
-	}
-	if err := os.Remove(address); err != nil {
-		return nil, fmt.Errorf("nobody listens there, and its file stays: %w", err)
-	}
-	return config.Listen(context.Background(), network, address)
-}
-
 // hold returns a descriptor of its own of a socket. It blocks, as those of systemd do: a
 // server that wants otherwise says so itself, and for all versions, which share it.
 func hold(of syscall.Conn) (int, error) {
-	raw, err := of.SyscallConn()
+	fd, err := netsocket.Duplicate(of)
 	if err != nil {
 		return 0, err
-	}
-	fd := -1
-	var failed error
-	if err := raw.Control(func(own uintptr) { fd, failed = unix.FcntlInt(own, unix.F_DUPFD_CLOEXEC, 3) }); err != nil {
-		return 0, err
-	}
-	if failed != nil {
-		return 0, fmt.Errorf("hold its descriptor: %w", failed)
 	}
 	if err := unix.SetNonblock(fd, false); err != nil {
 		return 0, errors.Join(err, unix.Close(fd))
@@ -212,7 +180,7 @@ func hold(of syscall.Conn) (int, error) {
 
 // path returns the file of a unix socket, empty for others.
 func (s *socket) path() string {
-	if !strings.HasPrefix(s.network, "unix") || s.address == "" || strings.HasPrefix(s.address, "@") {
+	if !netsocket.HasFile(s.network, s.address) {
 		return ""
 	}
 	return s.address
