@@ -56,7 +56,7 @@ func (t *startText) start(v *v1.Startup) {
 	t.b.WriteByte('\n')
 	t.waterfall(v)
 	t.calls(v)
-	t.findings(v)
+	t.findings(v.Findings)
 	if len(v.Unseen) > 0 {
 		t.section("Not seen")
 		for _, u := range v.Unseen {
@@ -251,12 +251,12 @@ func errnoName(result int64) string {
 	return strconv.FormatInt(result, 10)
 }
 
-func (t *startText) findings(v *v1.Startup) {
-	if len(v.Findings) == 0 {
+func (t *startText) findings(list []v1.Finding) {
+	if len(list) == 0 {
 		return
 	}
 	t.section("Findings")
-	for _, f := range v.Findings {
+	for _, f := range list {
 		code := map[string]string{"error": "31", "warn": "33"}[f.Severity]
 		t.wrapped("  ", t.paint(code, f.Severity+" "+f.Rule)+": "+table.Printable(f.Evidence))
 		t.wrapped("      ", table.Printable(f.Remedy))

@@ -13,8 +13,8 @@ import (
 )
 
 // chunksAhead bounds what is parsed of a generation before its turn has come, in
-// chunks: 12 MiB, which is the records of some 1.5 million events.
-const chunksAhead = 192
+// chunks: 8 MiB, which is the records of some million events.
+const chunksAhead = 128
 
 // Options say how to analyse. The zero value parses on as many CPUs as there are, up
 // to two.

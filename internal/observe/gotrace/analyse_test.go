@@ -9,14 +9,17 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/goshawk-io/goshawk/internal/observe/gotrace"
 	"github.com/goshawk-io/goshawk/internal/testutil"
 )
 
 // record returns the trace that testdata/busy writes when a toolchain built it.
-func record(t testing.TB, toolchain, lasting string) []byte {
+// meanwhile is called while it runs.
+func record(t testing.TB, toolchain, lasting string, meanwhile ...func(*exec.Cmd)) []byte {
 	t.Helper()
 	source, err := os.ReadFile("testdata/busy/main.go")
 	if err != nil {
@@ -24,8 +27,17 @@ func record(t testing.TB, toolchain, lasting string) []byte {
 	}
 	program := testutil.BuildGo(t, testutil.Files{"main.go": string(source)}, testutil.BuildOptions{Toolchain: toolchain})
 	path := filepath.Join(t.TempDir(), "busy.trace")
-	if out, err := exec.Command(program, path, lasting).CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", program, err, out)
+	cmd := exec.Command(program, path, lasting)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range meanwhile {
+		f(cmd)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("%s: %v\n%s", program, err, out.Bytes())
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -58,6 +70,22 @@ func TestReportsEqualThePlainReaderForEachGoVersion(t *testing.T) {
 				t.Error("compressed by gzip the report differs")
 			}
 		})
+	}
+}
+
+// pauseEach stops a process for a while, five times.
+func pauseEach(t testing.TB, cmd *exec.Cmd, runs, stopped time.Duration) {
+	t.Helper()
+	for range 5 {
+		for _, s := range []struct {
+			after  time.Duration
+			signal os.Signal
+		}{{runs, syscall.SIGSTOP}, {stopped, syscall.SIGCONT}} {
+			time.Sleep(s.after)
+			if err := cmd.Process.Signal(s.signal); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
 

@@ -7,6 +7,9 @@ const (
 	// sysmon wakes at least each 10 ms while Ps run, so that a running program
 	// seldom writes nothing for longer.
 	SilenceGate = 10_000_000
+	// StallGate is from when on silence of goroutines that run, or could, counts as a
+	// stall, in ns: sysmon preempts a goroutine after 10 ms, which is an event.
+	StallGate = 20_000_000
 	// IdlingGate is how long, in ns, a goroutine and an idle P must have waited for
 	// each other before it counts as more than a wake-up under way.
 	IdlingGate = 1_000_000
@@ -20,6 +23,8 @@ type goroutine struct {
 	seen  bool
 	since int64
 	fn    *functionTally
+	// assisting is since when it marks for the collector, 0 when it does not.
+	assisting int64
 	// block is where it is, or was last, blocked.
 	block *blockTally
 	// by made it runnable; the rest is what held at that time.
@@ -61,6 +66,7 @@ type analyser struct {
 	table     stackTable
 	procs     Procs
 	silence   histogram
+	stall     histogram
 	timeline  timeline
 	user      annotations
 	runtime   runtimeRanges
@@ -133,6 +139,9 @@ func (a *analyser) advance(t int64) {
 	if l.silent {
 		a.silence.add(dt)
 		a.silentNS += dt
+		if dt >= StallGate && l.running+l.runnable > 0 {
+			a.stall.add(dt)
+		}
 	}
 	if l.stw {
 		a.stwNS += dt
@@ -257,6 +266,7 @@ func (a *analyser) leave(g *goroutine, from, to trace.GoState, gid int64) {
 	switch from {
 	case trace.GoRunning:
 		fn.running += lasted
+		a.assisted(g, fn)
 	case trace.GoWaiting, trace.GoSyscall:
 		if from == trace.GoWaiting {
 			fn.waiting += lasted
@@ -279,6 +289,14 @@ func (a *analyser) leave(g *goroutine, from, to trace.GoState, gid int64) {
 		if a.waits[g.class].admits(lasted) {
 			a.waits[g.class].add(a.wait(g, fn, gid, lasted))
 		}
+	}
+}
+
+// assisted counts what a goroutine that runs has run of its assist since it came on
+// CPU: an assist also waits, for work and for a P.
+func (a *analyser) assisted(g *goroutine, fn *functionTally) {
+	if g.assisting != 0 {
+		fn.assist += a.now - max(g.since, g.assisting)
 	}
 }
 

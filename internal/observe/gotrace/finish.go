@@ -21,7 +21,7 @@ func (a *analyser) finish() *Report {
 		Ranges: ranges(&a.runtime.other), Procs: a.procs, Blocking: a.blockReport(),
 		Regions: ranges(&a.user.regions), Tasks: ranges(&a.user.tasks),
 		Logs:    Logs{Categories: counts(&a.user.categories), First: a.user.first},
-		Metrics: a.runtime.metricsReport(), Silence: a.silence.stats(), Timeline: a.timeline.report(),
+		Metrics: a.runtime.metricsReport(), Silence: a.silence.stats(), Stall: a.stall.stats(), Timeline: a.timeline.report(),
 		LeftOut: a.leftOut(),
 	}
 	for c := range a.latency {
@@ -47,6 +47,7 @@ func (a *analyser) closeGoroutines() {
 		switch g.state {
 		case trace.GoRunning:
 			fn.running += lasted
+			a.assisted(g, fn)
 		case trace.GoWaiting:
 			fn.waiting += lasted
 		case trace.GoSyscall:

@@ -80,7 +80,8 @@ type Report struct {
 	Functions []Function
 	// STW are stops of the world by reason, the longest in all first.
 	STW []Range
-	// Assist is garbage collection that goroutines did while they allocated.
+	// Assist is marking that goroutines did for the collector while they allocated,
+	// from its beginning to its end: they also wait meanwhile.
 	Assist Stats
 	// Ranges are all other ranges of the runtime by name.
 	Ranges []Range
@@ -94,12 +95,33 @@ type Report struct {
 	Logs    Logs
 	Metrics []Metric
 	// Silence is time in which no thread wrote an event for SilenceGate or longer.
-	Silence  Stats
+	Silence Stats
+	// Stall is the part of Silence, of StallGate or longer, in which a goroutine ran
+	// or could have run: something outside the program kept it from going on.
+	Stall    Stats
 	Timeline Timeline
 	// Goroutines counts those that were there at the beginning, and at the end.
 	Goroutines struct{ First, Last, Max int }
 	// LeftOut counts what the bounded tables had no room for, by what it is.
 	LeftOut map[string]uint64
+}
+
+// Running returns for how long goroutines ran, summed over them.
+func (r *Report) Running() int64 {
+	var total int64
+	for i := range r.Functions {
+		total += r.Functions[i].Running
+	}
+	return total
+}
+
+// Assisting returns for how long of Running goroutines marked for the collector.
+func (r *Report) Assisting() int64 {
+	var total int64
+	for i := range r.Functions {
+		total += r.Functions[i].Assist
+	}
+	return total
 }
 
 // Function is what the goroutines did whose entry is one function.
@@ -112,7 +134,7 @@ type Function struct {
 	Distribution               []Bucket
 	// Running, Waiting and InSyscall are summed over its goroutines.
 	Running, Waiting, InSyscall int64
-	// Assist is the part of Running or Waiting spent in marking for the collector.
+	// Assist is the part of Running spent in marking for the collector.
 	Assist int64
 }
 

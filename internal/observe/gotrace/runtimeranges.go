@@ -62,6 +62,7 @@ func (a *analyser) ranged(r *record) {
 		}
 		a.runtime.open[key] = openRange{since: a.now, cut: r.op == opRangeActive}
 		a.hold(key.name, 1)
+		a.assist(key, true)
 		return
 	}
 	tally := a.runtime.tally(key.name)
@@ -71,16 +72,29 @@ func (a *analyser) ranged(r *record) {
 	}
 	delete(a.runtime.open, key)
 	a.hold(key.name, -1)
+	a.assist(key, false)
 	if was.cut {
 		tally.cut++
 		return
 	}
-	lasted := a.now - was.since
-	tally.add(lasted)
-	if key.name == rangeAssist && key.kind == uint64(trace.ResourceGoroutine) {
-		if g, ok := a.goroutines[id(key.scope)]; ok {
-			a.functionOf(g).assist += lasted
+	tally.add(a.now - was.since)
+}
+
+// assist notes that a goroutine begins or ends to mark for the collector.
+func (a *analyser) assist(key rangeKey, begins bool) {
+	if key.name != rangeAssist || key.kind != uint64(trace.ResourceGoroutine) {
+		return
+	}
+	g, ok := a.goroutines[id(key.scope)]
+	switch {
+	case !ok:
+	case begins:
+		g.assisting = a.now
+	default:
+		if g.state == trace.GoRunning {
+			a.assisted(g, a.functionOf(g))
 		}
+		g.assisting = 0
 	}
 }
 
