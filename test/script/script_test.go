@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 			defer stop()
 			os.Exit(cli.Main(ctx, cli.SystemEnv(), os.Args[1:]))
 		},
+		"tracer": func() { os.Exit(tracer(os.Args[1:])) },
 		"server": func() { os.Exit(server(os.Args[1:])) },
 		"victim": func() { os.Exit(victim(os.Args[1:])) },
 	})

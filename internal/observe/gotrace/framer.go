@@ -33,11 +33,11 @@ const maxGeneration = 256 << 20
 
 var (
 	// ErrNotTrace says that the input is not a Go execution trace.
-	ErrNotTrace = errors.New("not a Go execution trace")
+	ErrNotTrace = errors.New("is not a Go execution trace")
 	// ErrOldFormat says that the trace is of Go 1.21 or older.
-	ErrOldFormat = errors.New("trace of Go 1.21 or older")
+	ErrOldFormat = errors.New("is a trace of Go 1.21 or older")
 	// ErrEmpty says that the input ended before its first byte.
-	ErrEmpty = errors.New("empty")
+	ErrEmpty = errors.New("is empty")
 	// ErrCut says that the input ended within a generation.
 	ErrCut = errors.New("the trace is cut off")
 )
