@@ -80,7 +80,7 @@ func (u *Upgrader) refuse(why error) error {
 // mayBegin says why no upgrade can begin now. If one can, abort ends it from now on.
 func (u *Upgrader) mayBegin(abort context.CancelCauseFunc) error {
 	if n := u.older(); n+2 > u.options.Generations {
-		return fmt.Errorf("%d other processes still drain, and there may be %d in all", n, u.options.Generations)
+		return fmt.Errorf("%d processes serve or drain already, and there may be %d in all", n+1, u.options.Generations)
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -173,7 +173,7 @@ func TestUpgrade_busy(t *testing.T) {
 		r.upgraded(n + 1)
 	}
 	r.signal(unix.SIGUSR2)
-	r.logged("2 other processes still drain, and there may be 3 in all")
+	r.logged("3 processes serve or drain already, and there may be 3 in all")
 	if len(r.outcomes()) != 3 {
 		t.Errorf("%+v", r.outcomes())
 	}
@@ -208,7 +208,7 @@ func TestUpgrade_theRolledBackCount(t *testing.T) {
 	p.Generations = 2
 	r := newRejected(t, p)
 	r.signal(unix.SIGUSR2)
-	r.logged("1 other processes still drain, and there may be 2 in all")
+	r.logged("2 processes serve or drain already, and there may be 2 in all")
 	r.held.finish(t)
 	r.gone(r.next)
 	r.logged("rolled back: aborted")

@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/goshawk-io/goshawk/upgrade/internal/exitcode"
 	"github.com/goshawk-io/goshawk/upgrade/internal/systemd"
 )
 
@@ -413,14 +414,14 @@ func (s *supervisor) reap() bool {
 		if p := s.replaced[pid]; p != nil {
 			delete(s.replaced, pid)
 			_ = p.Release()
-			s.drained = exitOf(status)
+			s.drained = exitcode.Of(status, s.ending)
 		}
 		if pid == s.serving.Pid {
 			if s.presumed {
-				s.presumedExit, s.presumedKnown = exitOf(status), true
+				s.presumedExit, s.presumedKnown = exitcode.Of(status, s.ending), true
 				continue
 			}
-			s.exit, s.known = exitOf(status), true
+			s.exit, s.known = exitcode.Of(status, s.ending), true
 			s.log.Info("the version that served has ended", "pid", pid, "exit", s.exit)
 		}
 	}
@@ -448,9 +449,6 @@ func (s *supervisor) settle() bool {
 
 func (s *supervisor) exitCode() int {
 	switch {
-	case s.known && s.ending == unix.SIGTERM && s.exit == 128+int(unix.SIGTERM):
-		// As systemd sees a service that has no handler for it.
-		return 0
 	case s.known:
 		return s.exit
 	case s.endings > 0:
@@ -458,14 +456,6 @@ func (s *supervisor) exitCode() int {
 		return s.drained
 	}
 	return 1
-}
-
-// exitOf returns the exit code as shells have it.
-func exitOf(status unix.WaitStatus) int {
-	if status.Signaled() {
-		return 128 + int(status.Signal())
-	}
-	return status.ExitStatus()
 }
 
 // isVersion reports whether a process was started as a new version of a program, or may

@@ -81,7 +81,7 @@ func Start(ctx context.Context, options Options) (*Agent, error) {
 		Cgroups:   cgroups,
 		Symbols:   symbol.NewCache(symbol.Options{}),
 		Clock:     clock,
-		NewIDs:    newIDs,
+		NewIDs:    NewIDs,
 		Log:       options.Log,
 		Shared:    &a.shared,
 	}
@@ -252,12 +252,9 @@ func (a *Agent) Close() error {
 	return errors.Join(append(errs, a.shared.Close())...)
 }
 
-// NewIDs returns the ids of a new trace and a new span.
-func (a *Agent) NewIDs() (model.TraceID, model.SpanID) { return newIDs() }
-
-// newIDs returns random ids, which W3C trace context asks for. They are not
-// secrets.
-func newIDs() (trace model.TraceID, span model.SpanID) {
+// NewIDs returns the ids of a new trace and a new span. They are random, as W3C trace
+// context asks for, and no secrets.
+func NewIDs() (trace model.TraceID, span model.SpanID) {
 	for i := range 2 {
 		putUint64(trace[8*i:], rand.Uint64())
 	}

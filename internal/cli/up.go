@@ -261,7 +261,7 @@ func schemas() []*model.Schema {
 // followUpgrades returns who listens to the processes that can be upgraded.
 func followUpgrades(a *agent.Agent, log *slog.Logger) *upgrades.Follower {
 	return upgrades.New(upgrades.Options{
-		NewIDs: a.NewIDs, Since: time.Now(), Log: log,
+		NewIDs: agent.NewIDs, Since: time.Now(), Log: log,
 		Processes: func() []upgrades.Process {
 			var list []upgrades.Process
 			for _, p := range a.Processes.GoProcesses() {

@@ -5,7 +5,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -119,9 +118,6 @@ func (o *upgradeRun) supervise(ctx context.Context, env Env, command []string) e
 	exit, err := upgrade.Supervise(context.WithoutCancel(ctx), options)
 	if err != nil {
 		return runFailure(err)
-	}
-	if exit == signalExit+int(syscall.SIGTERM) && ctx.Err() != nil {
-		return nil // as package swap does
 	}
 	return exitOfServer(command[0], exit)
 }

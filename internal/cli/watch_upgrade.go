@@ -34,7 +34,7 @@ func watchUpgrades(ctx context.Context, env Env, o watchOptions) error {
 	}
 	lines := pipeline.New(pipeline.Options{})
 	follower := upgrades.New(upgrades.Options{
-		NewIDs: new(agent.Agent).NewIDs, Since: time.Now(), Log: env.logger(),
+		NewIDs: agent.NewIDs, Since: time.Now(), Log: env.logger(),
 		Processes: func() []upgrades.Process {
 			if err := seen.refresh(ctx); err != nil && ctx.Err() == nil {
 				seen.log.Warn("processes are not looked for", "error", err)

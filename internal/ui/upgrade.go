@@ -89,8 +89,10 @@ func upgradeFigures(u *upgradeFacts, drain *v1.Record) []Figure {
 	}
 	add(u.ready, "until the new process was ready")
 	add(u.passive, "until the old one accepted none")
-	if u.passive > 0 {
-		add(u.took-u.passive, "in probation")
+	for _, part := range u.parts() {
+		if part.Kind == upgrades.KindProbation {
+			add(part.NS, "in probation")
+		}
 	}
 	switch u.outcome {
 	case upgradeCommitted:

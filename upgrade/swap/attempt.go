@@ -55,11 +55,7 @@ func (e *Engine) begin(cancel context.CancelCauseFunc) (*attempt, error) {
 	case e.state != upgrade.Running || e.serving.isDead():
 		return nil, fmt.Errorf("the server is in state %s", e.state)
 	case n+1 > e.options.Generations:
-		older := "1 older process still ends"
-		if n > 2 {
-			older = fmt.Sprintf("%d older processes still end", n-1)
-		}
-		return nil, fmt.Errorf("%s, and there may be %d in all", older, e.options.Generations)
+		return nil, fmt.Errorf("%d processes serve or drain already, and there may be %d in all", n, e.options.Generations)
 	}
 	e.abort = cancel
 	return &attempt{Engine: e, old: e.serving, outcome: upgrade.Outcome{

@@ -326,12 +326,7 @@ func (e *Engine) stop(s os.Signal, signals <-chan os.Signal) int {
 		}
 	}
 	e.enter(upgrade.Drained, serving, upgrade.Event{Reason: reason + serving.how()})
-	exit := serving.exitCode()
-	if s == unix.SIGTERM && exit == signalled+int(unix.SIGTERM) {
-		// It has done what it was told.
-		return 0
-	}
-	return exit
+	return serving.exitCode(s)
 }
 
 // tooLate is why a version was killed that was told to end.

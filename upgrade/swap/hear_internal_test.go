@@ -42,7 +42,7 @@ func TestHear_whatIsSaidBeforeTheVersionIsNoted(t *testing.T) {
 	short, stop := context.WithTimeout(ctx, 100*time.Millisecond)
 	defer stop()
 	_ = n.Barrier(short)
-	v := &version{pid: os.Getpid(), said: make(chan struct{}), more: make(chan time.Time, 1), died: make(chan struct{})}
+	v := &version{pid: os.Getpid(), said: make(chan struct{}), died: make(chan struct{})}
 	e.mu.Lock()
 	e.versions[v.pid] = v
 	e.mu.Unlock()

@@ -249,7 +249,7 @@ func TestUpgrade_isRefusedWhileTooManyEnd(t *testing.T) {
 	if _, err := r.upgrade(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.upgrade(); !errors.Is(err, upgrade.ErrBusy) || !strings.Contains(err.Error(), "1 older process still ends, and there may be 2 in all") {
+	if _, err := r.upgrade(); !errors.Is(err, upgrade.ErrBusy) || !strings.Contains(err.Error(), "2 processes serve or drain already, and there may be 2 in all") {
 		t.Error(err)
 	}
 	if err := unix.Kill(stubborn.PID, unix.SIGKILL); err != nil {

@@ -11,12 +11,14 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/goshawk-io/goshawk/upgrade"
+	"github.com/goshawk-io/goshawk/upgrade/internal/exitcode"
 	"github.com/goshawk-io/goshawk/upgrade/internal/image"
 	"github.com/goshawk-io/goshawk/upgrade/internal/systemd"
 )
@@ -32,8 +34,8 @@ type version struct {
 	// said is closed when it has said that it is ready.
 	said    chan struct{}
 	sayOnce sync.Once
-	// more has the end of the time that it last asked for to become ready.
-	more chan time.Time
+	// more is the end of the time that it last asked for to become ready, nil for none.
+	more atomic.Pointer[time.Time]
 	// died is closed when it has ended, state and err say how.
 	died  chan struct{}
 	state *os.ProcessState
@@ -91,7 +93,7 @@ func (e *Engine) spawn(generation int, args []string, files []*os.File) (*versio
 	if err != nil {
 		return nil, err
 	}
-	v := &version{pid: process.Pid, generation: generation, process: process, said: make(chan struct{}), more: make(chan time.Time, 1), died: make(chan struct{})}
+	v := &version{pid: process.Pid, generation: generation, process: process, said: make(chan struct{}), died: make(chan struct{})}
 	e.mu.Lock()
 	e.versions[v.pid] = v
 	e.mu.Unlock()
@@ -173,17 +175,15 @@ func (v *version) how() string {
 	return v.state.String()
 }
 
-// signalled is added to the number of a signal for the exit code of what it has ended.
-const signalled = 128
-
-// exitCode returns that of the process.
-func (v *version) exitCode() int {
+// exitCode returns that of the process; passed is the signal to end that was passed on
+// to it, nil for none.
+func (v *version) exitCode(passed os.Signal) int {
 	<-v.died
 	if v.state == nil {
 		return 1
 	}
-	if status, ok := v.state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		return signalled + int(status.Signal())
+	if status, ok := v.state.Sys().(syscall.WaitStatus); ok {
+		return exitcode.Of(unix.WaitStatus(status), passed)
 	}
 	return v.state.ExitCode()
 }
@@ -211,36 +211,17 @@ func (e *Engine) awaitReady(ctx context.Context, v *version) error {
 			return nil
 		case <-timer.C:
 		}
-		switch more := v.asked(); {
+		more := v.more.Swap(nil)
+		switch {
 		case !e.options.Notify:
 			v.since = time.Now()
 			return nil
-		case more.After(end) && more.After(time.Now()):
-			end = more
+		case more != nil && more.After(end) && more.After(time.Now()):
+			end = *more
 			timer.Reset(time.Until(end))
 		default:
 			return fmt.Errorf("the new process %d %w within %v", v.pid, ErrNotReady, end.Sub(began).Round(time.Millisecond))
 		}
-	}
-}
-
-// ask notes that a version wants time until it is ready.
-func (v *version) ask(until time.Time) {
-	select {
-	case <-v.more:
-	default:
-	}
-	// Nobody else writes to it.
-	v.more <- until
-}
-
-// asked returns the end of the time that a version wants, the zero time for none.
-func (v *version) asked() time.Time {
-	select {
-	case until := <-v.more:
-		return until
-	default:
-		return time.Time{}
 	}
 }
 
@@ -285,7 +266,7 @@ func (e *Engine) heard(v *version, m systemd.Message) {
 	case err != nil:
 		e.options.Log.Warn("a process says what is not understood", "pid", m.PID, "error", err)
 	case d > 0:
-		v.ask(time.Now().Add(d))
+		v.more.Store(new(time.Now().Add(d)))
 		if serves && starts {
 			e.tellManager("EXTEND_TIMEOUT_USEC", func() error { return e.manager.ExtendTimeout(d) })
 		}
