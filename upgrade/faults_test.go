@@ -177,7 +177,7 @@ func TestUpgrade_busy(t *testing.T) {
 	if len(r.outcomes()) != 3 {
 		t.Errorf("%+v", r.outcomes())
 	}
-	if refused := r.about().Status.Refused; refused == nil || !strings.HasPrefix(refused.Reason, "2 other processes") || refused.Time.IsZero() {
+	if refused := r.about().Status.Refused; refused == nil || !strings.HasPrefix(refused.Reason, "3 processes serve or drain") || refused.Time.IsZero() {
 		t.Errorf("%+v", refused)
 	}
 	for _, h := range slow {
