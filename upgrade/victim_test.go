@@ -46,6 +46,8 @@ type plan struct {
 	Packets, Raw string
 	// State is how many bytes are handed over, 0 for no handover at all.
 	State int
+	// RefuseMemfd has the kernel refuse memory files.
+	RefuseMemfd bool
 }
 
 func TestMain(m *testing.M) {
@@ -194,6 +196,11 @@ func freeze(pid int) error {
 }
 
 func serve(p plan) error {
+	if p.RefuseMemfd {
+		if err := refuseMemfd(); err != nil {
+			return err
+		}
+	}
 	bad := newMisfortune()
 	bad.at("main")
 	v := &victim{plan: p, bad: bad, began: time.Now()}
