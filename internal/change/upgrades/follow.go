@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -65,7 +66,9 @@ type Follower struct {
 	// looked is how often processes could have been looked at; it is Run's.
 	looked map[model.ProcessID]int
 
-	mu       sync.Mutex
+	mu sync.Mutex
+	// there are the processes of the last look.
+	there    []Process
 	followed map[model.ProcessID]bool // false for one that is not heard any more
 	events   uint64
 	failure  error
@@ -139,7 +142,7 @@ func (f *Follower) count() {
 	f.events++
 }
 
-// forget gives up what is known of processes that are gone.
+// forget notes which processes there are, and gives up what is known of others.
 func (f *Follower) forget(there []Process) {
 	known := make(map[model.ProcessID]bool, len(there))
 	for _, p := range there {
@@ -148,6 +151,7 @@ func (f *Follower) forget(there []Process) {
 	maps.DeleteFunc(f.looked, func(id model.ProcessID, _ int) bool { return !known[id] })
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.there = there
 	maps.DeleteFunc(f.followed, func(id model.ProcessID, on bool) bool { return !on && !known[id] })
 }
 
@@ -276,7 +280,7 @@ func (f *Follower) listen(ctx context.Context, p Process, path string, emit func
 		return nil
 	}
 	defer client.Close()
-	s := &story{process: p, schema: f.schema, newIDs: f.options.NewIDs, emit: emit}
+	s := &story{process: p, schema: f.schema, newIDs: f.options.NewIDs, emit: emit, version: f.versions(p)}
 	heard := 0
 	return client.Events(ctx, func(raw json.RawMessage) error {
 		if heard++; heard > maxHeard {
@@ -292,4 +296,23 @@ func (f *Follower) listen(ctx context.Context, p Process, path string, emit func
 		s.hear(&e)
 		return nil
 	})
+}
+
+// versions returns who finds the server that a process runs for somebody else, as
+// `goshawk upgrade run --listen` does: what it tells is about that one. What a process
+// in a PID namespace of its own calls others by says nothing here.
+func (f *Follower) versions(of Process) func(pid int) (Process, bool) {
+	dir := filepath.Join(f.options.Proc, strconv.Itoa(int(of.PID)))
+	if pid, ok := innerPID(dir); !ok || pid != int(of.PID) {
+		return nil
+	}
+	return func(pid int) (Process, bool) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		i := slices.IndexFunc(f.there, func(p Process) bool { return int(p.PID) == pid })
+		if i < 0 {
+			return Process{}, false
+		}
+		return f.there[i], true
+	}
 }

@@ -9,7 +9,12 @@ import (
 
 // story makes events of what one process tells. It belongs to one goroutine.
 type story struct {
+	// process is that of which the events are: the one that tells, or the version it
+	// tells of.
 	process Process
+	// version returns another process of the host by its number, if it is known; nil for
+	// a process that tells of itself alone.
+	version func(pid int) (Process, bool)
 	schema  *model.Schema
 	newIDs  func() (model.TraceID, model.SpanID)
 	emit    func(*model.Event)
@@ -22,6 +27,11 @@ type story struct {
 
 // hear takes one change of state in.
 func (s *story) hear(e *upgrade.Event) {
+	if s.version != nil && e.PID != int(s.process.PID) {
+		if p, ok := s.version(e.PID); ok {
+			s.process = p
+		}
+	}
 	if e.Outcome != nil {
 		s.ended(e)
 	}

@@ -115,6 +115,31 @@ func TestStory(t *testing.T) {
 	}
 }
 
+// TestStory_ofAServerThatIsRunForSomebody has a process tell of the versions that it runs:
+// the events are theirs, as far as they are known.
+func TestStory_ofAServerThatIsRunForSomebody(t *testing.T) {
+	began := time.Unix(1, 0)
+	var got []string
+	s := &story{
+		process: Process{PID: 5, Service: "goshawk"}, schema: Schema(), newIDs: ids(),
+		version: func(pid int) (Process, bool) { return Process{PID: int32(pid), Service: "shop"}, pid < 100 },
+		emit: func(e *model.Event) {
+			got = append(got, fmt.Sprint(e.Service, " ", e.PID, " ", e.Get(KeyKind).Str()))
+		},
+	}
+	for _, e := range []upgrade.Event{
+		{State: upgrade.Drained, Time: began, PID: 500},
+		{State: upgrade.Drained, Time: began, PID: 50},
+		{State: upgrade.Drained, Time: began, PID: 500},
+	} {
+		s.hear(&e)
+	}
+	want := []string{"goshawk 5 drain", "shop 50 drain", "shop 50 drain"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // FuzzStory has a process say anything: no event is without a kind, or lasts for less than
 // nothing.
 func FuzzStory(f *testing.F) {
