@@ -7,7 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path"
+	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/goshawk-io/goshawk/internal/agent"
@@ -26,6 +28,9 @@ const (
 	startupProbe = "startup"
 	// tellAfter is how long the last records of a start may take to arrive.
 	tellAfter = 20 * time.Second
+	// attachGCPercent has garbage collected from 32 MiB on, where the runtime does from
+	// 4 MiB on. To attach makes 10 MiB of it.
+	attachGCPercent = 800
 )
 
 // recorder records starts with the startup probe.
@@ -37,6 +42,8 @@ type recorder struct {
 	reader  *startup.Reader
 	starts  chan *startup.Start
 	reached chan string // names of phases as they end, and of marks
+	// collect has garbage collected as ever again.
+	collect func()
 }
 
 // newStarter opens what records starts of the command: the probe is attached to
@@ -48,21 +55,35 @@ func newStarter(ctx context.Context, env Env, command []string) (starter, error)
 	}
 	attached := uprobe.Ready()
 	defer attached()
+	collect := collectLate()
 	r, err := newRecorder(ctx, env, file, probe.Settings{Launcher: int32(os.Getpid())})
 	if err != nil {
+		collect()
 		return nil, err
 	}
+	r.collect = collect
 	if err := r.agent.AttachFile(startupProbe, file); err != nil {
 		return nil, errors.Join(attachError(file, err), r.Close())
 	}
 	return r, nil
 }
 
+// collectLate has garbage collected later until collect is called, unless it is
+// collected later still as the environment asks. Else it is collected while the probe
+// is attached and while the program starts, and takes the CPUs from both.
+func collectLate() (collect func()) {
+	asked := debug.SetGCPercent(attachGCPercent)
+	if asked < 0 || asked > attachGCPercent {
+		debug.SetGCPercent(asked)
+	}
+	return sync.OnceFunc(func() { debug.SetGCPercent(asked) })
+}
+
 // newRecorder starts the probe.
 func newRecorder(ctx context.Context, env Env, path string, settings probe.Settings) (*recorder, error) {
 	a, err := agent.Start(ctx, agent.Options{
 		Log: env.logger(), Probes: []*probe.Spec{probes.Find(startupProbe)},
-		Probe:       probe.Options{Detail: true, Unguarded: true, Targets: func(*model.Process) bool { return false }, Settings: settings},
+		Probe:       probe.Options{Detail: true, Unguarded: true, First: path, Targets: func(*model.Process) bool { return false }, Settings: settings},
 		NoProcesses: settings.Joined == 0,
 	})
 	if errors.Is(err, context.Canceled) {
@@ -73,7 +94,7 @@ func newRecorder(ctx context.Context, env Env, path string, settings probe.Setti
 	}
 	r := &recorder{
 		agent: a, path: path, done: make(chan error, 1), reader: startup.NewReader(),
-		starts: make(chan *startup.Start, 64), reached: make(chan string, 4096),
+		starts: make(chan *startup.Start, 64), reached: make(chan string, 4096), collect: func() {},
 	}
 	a.Pipeline.AddQueued(pipeline.Queued{Name: "startup", Consume: r.consume, Length: stdoutQueue, Bytes: stdoutQueueBytes})
 	run, stop := context.WithCancel(context.Background())
@@ -116,6 +137,7 @@ func (r *recorder) Close() error { return errors.Join(r.finish(), r.agent.Close(
 
 // finish stops the probe: what goes on is told as it is. It may be called twice.
 func (r *recorder) finish() error {
+	r.collect()
 	r.stop()
 	err := <-r.done
 	r.done <- nil
@@ -131,6 +153,7 @@ func (r *recorder) Run(ctx context.Context, o startOptions) (*startup.Start, err
 	}
 	reason := r.observe(ctx, &o, c.ended)
 	enough := time.Now()
+	r.collect()
 	var left []relative
 	why := "the command has left it behind: goshawk ends what it ends itself alone"
 	if reason == startup.EndedExit {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -149,6 +150,37 @@ func TestRecorder_completeForgetsWhatCameAfterWeEndedIt(t *testing.T) {
 			if byUs := tt.reason != startup.EndedExit && tt.ended == startup.EndedExit; (s.Exit == nil) != byUs || byUs && s.Ended != tt.reason {
 				t.Errorf("ended by %q, %+v", s.Ended, s.Exit)
 			}
+		})
+	}
+}
+
+// TestCollectLate changes what holds for the whole process, so that it runs alone.
+func TestCollectLate(t *testing.T) {
+	for _, tt := range []struct {
+		name          string
+		asked, during int
+	}{
+		{"as the runtime does by itself", 100, attachGCPercent},
+		{"more often", 10, attachGCPercent},
+		{"less often", 2 * attachGCPercent, 2 * attachGCPercent},
+		{"never", -1, -1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			defer debug.SetGCPercent(debug.SetGCPercent(tt.asked))
+			percent := func() int {
+				now := debug.SetGCPercent(tt.asked)
+				debug.SetGCPercent(now)
+				return now
+			}
+			collect := collectLate()
+			if got := percent(); got != tt.during {
+				t.Errorf("while it is put off: %d %%, want %d", got, tt.during)
+			}
+			collect()
+			if got := percent(); got != tt.asked {
+				t.Errorf("afterwards: %d %%, want %d", got, tt.asked)
+			}
+			collect() // a second time does nothing
 		})
 	}
 }

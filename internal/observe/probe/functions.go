@@ -53,6 +53,9 @@ type functions struct {
 
 	// attaching is held while one executable is attached.
 	attaching sync.Mutex
+	// ahead is what is known of the first one, nil if nothing is. It is guarded by
+	// attaching.
+	ahead *ahead
 
 	mu      sync.Mutex
 	files   map[target.FileID]*executable

@@ -78,7 +78,7 @@ func (f *functions) attach(e *executable, p *model.Process, running *target.Runn
 	b := program.Binary()
 	e.program, e.goVersion = program, b.GoVersion()
 	defer b.Forget()
-	found := b.Lookup(f.spec.Functions.names()...)
+	found := f.lookup(program)
 	if !slices.ContainsFunc(f.spec.Functions.Any, func(name string) bool { _, ok := found[name]; return ok }) {
 		e.skipped = true
 		return nil

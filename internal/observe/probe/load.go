@@ -6,8 +6,10 @@ import (
 	"math/bits"
 	"os"
 	"slices"
+	"sync"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 
 	"github.com/goshawk-io/goshawk/internal/model"
@@ -26,52 +28,84 @@ const (
 	maxWakeBytes = 512 << 10
 )
 
+// loading is what is ready to be brought into the kernel.
+type loading struct {
+	object  *ebpf.CollectionSpec
+	options ebpf.CollectionOptions
+	// maps holds the object's maps, nil where they could not be made.
+	maps *ebpf.Collection
+}
+
 // load brings the probe's maps and programs into the kernel, leaving out the
 // programs that it refuses.
 func (p *Probe) load() (*ebpf.Collection, []model.ProbeFault, error) {
-	spec := p.spec
-	object, err := spec.Load()
-	if err != nil {
-		return nil, nil, fmt.Errorf("read eBPF object of probe %s: %w", spec.Name, err)
+	var l loading
+	var err error
+	var wait sync.WaitGroup
+	wait.Go(func() { err = p.prepare(&l) })
+	// To read these takes longest of all that a start takes, so that it is done here:
+	// a goroutine may have to wait for a processor.
+	if types := p.kernelTypes(); types != nil {
+		// Who fits a program to them has the error again.
+		_, _ = types.Kernel()
 	}
-	dropUnnamed(spec, object)
-	if err := size(spec, object, p.options.RingBytes); err != nil {
+	wait.Wait()
+	if err != nil {
 		return nil, nil, err
 	}
-	var options ebpf.CollectionOptions
-	shared := p.host.Shared
-	if shared != nil {
-		options.Cache = shared.kernelTypes()
+	return l.create(p.spec)
+}
+
+// kernelTypes returns the kernel's types, nil where the probe reads its own.
+func (p *Probe) kernelTypes() *btf.Cache {
+	if p.host.Shared == nil {
+		return nil
+	}
+	return p.host.Shared.kernelTypes()
+}
+
+// prepare reads the probe's object and makes its maps, and begins to read the first
+// executable: all that needs nothing of the kernel's types.
+func (p *Probe) prepare(l *loading) error {
+	spec, shared := p.spec, p.host.Shared
+	object, err := spec.Load()
+	if err != nil {
+		return fmt.Errorf("read eBPF object of probe %s: %w", spec.Name, err)
+	}
+	l.object, l.options.Cache = object, p.kernelTypes()
+	dropUnnamed(spec, object)
+	if err := size(spec, object, p.options.RingBytes); err != nil {
+		return err
 	}
 	if len(spec.Shared) > 0 && shared != nil {
-		if options.MapReplacements, err = shared.replacements(object, spec.Shared); err != nil {
-			return nil, nil, fmt.Errorf("eBPF object of probe %s: %w", spec.Name, err)
+		if l.options.MapReplacements, err = shared.replacements(object, spec.Shared); err != nil {
+			return fmt.Errorf("eBPF object of probe %s: %w", spec.Name, err)
 		}
 	}
 	if spec.Functions != nil {
 		uprobe.Prepare(object)
 	}
-	if p.unpublish, err = p.options.Settings.publish(object, &options); err != nil {
-		return nil, nil, fmt.Errorf("probe %s: %w", spec.Name, err)
+	if p.unpublish, err = p.options.Settings.publish(object, &l.options); err != nil {
+		return fmt.Errorf("probe %s: %w", spec.Name, err)
 	}
-	return create(spec, object, options)
+	l.maps = createMaps(object, l.options)
+	if spec.Functions != nil && p.options.First != "" {
+		p.ahead = readAhead(p.host.Symbols, p.options.First, spec.Functions.names())
+	}
+	return nil
 }
 
 // create brings an object into the kernel, without the programs that it
 // refuses.
-func create(spec *Spec, object *ebpf.CollectionSpec, options ebpf.CollectionOptions) (*ebpf.Collection, []model.ProbeFault, error) {
-	collection, err := ebpf.NewCollectionWithOptions(object, options)
-	if err == nil {
+func (l *loading) create(spec *Spec) (*ebpf.Collection, []model.ProbeFault, error) {
+	if collection := l.createPrograms(); collection != nil {
 		return collection, nil, nil
 	}
-	faults, lastErr := dropRefused(spec, object, options)
-	if len(object.Programs) == 0 || len(faults) == 0 {
-		if lastErr == nil {
-			lastErr = err
-		}
+	faults, lastErr := dropRefused(spec, l.object, l.options)
+	if len(l.object.Programs) == 0 {
 		return nil, faults, fmt.Errorf("load eBPF programs of probe %s: %w", spec.Name, lastErr)
 	}
-	collection, err = ebpf.NewCollectionWithOptions(object, options)
+	collection, err := ebpf.NewCollectionWithOptions(l.object, l.options)
 	if err != nil {
 		return nil, faults, fmt.Errorf("load eBPF programs of probe %s: %w", spec.Name, err)
 	}

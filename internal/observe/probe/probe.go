@@ -41,6 +41,10 @@ type Options struct {
 	// several times a second: a file that is replaced is attached again, one that
 	// is not returned any longer is let go of.
 	Files func() []string
+	// First is the executable file that [Probe.AttachFile] is called for first: what
+	// the probe needs of it is read while its programs are loaded. Empty if there is
+	// none.
+	First string
 	// Unguarded attaches to files that no process runs even where writing to
 	// them cannot be held up; see [uprobe.Guard].
 	Unguarded bool
@@ -63,6 +67,7 @@ type Probe struct {
 	ring       *ring
 	links      []link.Link
 	functions  *functions
+	ahead      *ahead
 	unpublish  func()
 	iterators  []iterator
 	faults     []model.ProbeFault
@@ -100,6 +105,7 @@ func Start(spec *Spec, host Host, options Options) (*Probe, error) {
 	p.host.Limits = p.limits.now
 	collection, faults, err := p.load()
 	if err != nil {
+		p.ahead.wait()
 		p.forgetContexts()
 		return nil, &platform.UnsupportedError{What: "start probe " + spec.Name, Cause: err, Hint: hint(err)}
 	}
@@ -120,6 +126,7 @@ func Start(spec *Spec, host Host, options Options) (*Probe, error) {
 	p.host.Object = collection
 	if spec.Functions != nil {
 		p.functions = newFunctions(spec, &p.host, collection, options)
+		p.functions.ahead = p.ahead
 		p.host.Attached, p.host.Refute = p.functions.attached, p.functions.refute
 	}
 	p.since = time.Now()
@@ -359,6 +366,7 @@ func (p *Probe) Close() error {
 		return nil
 	}
 	p.detach()
+	p.ahead.wait()
 	var err error
 	if p.ring != nil {
 		err = p.ring.close()

@@ -76,7 +76,9 @@ static __always_inline struct process *begin(u32 id, struct executed *x, struct 
 	struct task_struct *task = bpf_get_current_task_btf();
 	u64 now = bpf_ktime_get_boot_ns(), off = off_clock(task);
 	u64 ran = now - x->time - (off - x->off);
-	struct process fresh = {.began = x->time, .signal = (u64)task->signal}, *p;
+	/* Read by a helper: for each pointer that is followed by its type the verifier goes
+	 * through all types of the kernel several times. */
+	struct process fresh = {.began = x->time, .signal = (u64)BPF_CORE_READ(task, signal)}, *p;
 	struct moment_record *e;
 	struct thread *t;
 
