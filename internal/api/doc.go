@@ -8,7 +8,10 @@
 // kept and a [Judge] how objectives stand, and answers in the wire types of v1.
 // A [Feed] sends what happens to who listens.
 //
-// The package decides nothing about events and writes nothing: every request
-// but a login is a GET. It refuses unknown parameters, listeners beyond a
-// bound, and to wait for a listener that is slow.
+// [Traces] is apart from events: it has the execution traces analysed that clients
+// send, one at a time, and keeps what they say in a folder.
+//
+// The package decides nothing about events and writes none: every request but a
+// login, and those that add and remove a trace, is a GET. It refuses unknown
+// parameters, listeners beyond a bound, and to wait for a listener that is slow.
 package api

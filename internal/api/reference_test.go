@@ -74,6 +74,7 @@ func TestReference_hasAllFields(t *testing.T) {
 		v1.Finding{}, v1.Rollup{}, v1.Bucket{}, v1.Waterfall{}, v1.Bar{}, v1.Part{}, v1.Store{}, v1.Status{},
 		v1.Config{}, v1.ConfigError{}, v1.ConfigResource{},
 		v1.SLO{}, v1.SLOSelector{}, v1.SLOAttribute{}, v1.SLOQuery{}, v1.SLOExclusion{}, v1.SLOWindow{}, v1.SLOAlert{}, v1.SLOHistory{}, v1.SLOPoint{}, v1.SLOFiring{},
+		v1.TraceSummary{}, v1.KeptTrace{},
 	} {
 		typ := reflect.TypeOf(value)
 		if got, want := sections[typ.Name()].names, jsonNames(typ); !slices.Equal(got, want) {

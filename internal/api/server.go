@@ -46,6 +46,8 @@ type Options struct {
 	Feed *Feed
 	// Judge is asked how objectives stand; nil serves none.
 	Judge Judge
+	// Traces analyses and keeps execution traces; nil serves none.
+	Traces *Traces
 	// Config returns the state of the configuration; nil serves none.
 	Config func() v1.Config
 	// Metrics serves /metrics; nil serves none.
@@ -86,6 +88,7 @@ func New(o Options) http.Handler {
 	if o.Metrics != nil {
 		mux.Handle("GET /metrics", o.Metrics)
 	}
+	s.traceChanges(mux)
 	mux.HandleFunc("GET /api/v1/{$}", s.index)
 	mux.HandleFunc("/api/", s.noEndPoint)
 	if o.UI != nil {
@@ -134,6 +137,7 @@ func (s *server) endPoints() []endPoint {
 		{v1.EndPoint{Path: "/api/v1/store", Summary: "The state of the store of events."}, s.store},
 	}
 	list = append(list, s.sloEndPoints()...)
+	list = append(list, s.traceEndPoints()...)
 	return append(list, []endPoint{
 		{v1.EndPoint{Path: "/metrics", Summary: "Metrics for Prometheus."}, nil},
 		{v1.EndPoint{Path: "/healthz", Summary: "Whether the agent runs."}, s.healthz},

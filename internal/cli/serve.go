@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -36,6 +37,7 @@ func newSite(p *parts, registry *prometheus.Registry, listener net.Listener, who
 		Host: &backend{agent: p.agent, store: p.store, upgrades: p.upgrades}, Events: p.store, Feed: s.feed, Config: p.configuration.wire, Log: log,
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true}),
 	}
+	options.Traces = openTraces(p.store.dir, log)
 	p.judging.serve(&options, registry)
 	// The pages ask the API as any client does, but past the guard.
 	options.UI = ui.New(ui.Options{
@@ -55,6 +57,20 @@ func newSite(p *parts, registry *prometheus.Registry, listener net.Listener, who
 		log.Warn("the token and all data cross the network in the clear; --tls-cert and --tls-key encrypt them")
 	}
 	return s
+}
+
+// openTraces opens what is kept of execution traces in the folder of the data. It
+// returns nil without a folder, and when it cannot be used: all else works.
+func openTraces(dir string, log *slog.Logger) *api.Traces {
+	if dir == "" {
+		return nil
+	}
+	traces, err := api.NewTraces(filepath.Join(dir, "traces"), api.TracesOptions{Log: log})
+	if err != nil {
+		log.Warn("execution traces cannot be analysed here", "error", err)
+		return nil
+	}
+	return traces
 }
 
 // serve answers until stop; it always returns an error.

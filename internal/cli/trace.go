@@ -5,13 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime/debug"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	v1 "github.com/goshawk-io/goshawk/internal/api/v1"
 	"github.com/goshawk-io/goshawk/internal/observe/gotrace"
+	"github.com/goshawk-io/goshawk/internal/observe/gotrace/fetch"
+	"github.com/goshawk-io/goshawk/internal/observe/gotrace/hostsample"
+	"github.com/goshawk-io/goshawk/internal/ui"
 )
 
 func newTrace(env Env) *cobra.Command {
@@ -21,27 +28,33 @@ func newTrace(env Env) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newTraceReport(env), newTraceDiff(env))
+	cmd.AddCommand(newTraceReport(env), newTraceDiff(env), newTraceRecord(env))
 	return cmd
 }
 
 // traceOptions are the flags of trace report.
 type traceOptions struct {
 	json    bool
+	html    string
 	all     bool
 	workers int
+	// host is the file of samples, empty for the one beside the trace.
+	host string
+	// now is the clock of what --html writes.
+	now func() time.Time
 }
 
 func newTraceReport(env Env) *cobra.Command {
-	o := traceOptions{}
+	o := traceOptions{now: time.Now}
 	cmd := &cobra.Command{
-		Use:   "report FILE|- [--json]",
+		Use:   "report FILE|URL|- [--json] [--html FILE]",
 		Short: "Analyse an execution trace",
-		Long: `Read an execution trace of Go 1.22 to 1.26, from a file or from standard input,
-plain or gzip-compressed, and say why its goroutines waited: how long for a P and
-after what, by entry function; stops of the world and the garbage collector; where
-they were blocked; the longest single waits and what else went on; regions, tasks
-and logs.
+		Long: `Read an execution trace of Go 1.22 to 1.26, from a file, from standard input or
+from a pprof endpoint, plain or gzip-compressed, and say why its goroutines waited:
+how long for a P and after what, by entry function; stops of the world and the
+garbage collector; where they were blocked; the longest single waits and what else
+went on; regions, tasks and logs. What goshawk trace record sampled beside a trace
+is read with it.
 
 It reads a trace of any length in bounded memory, about 100 MiB with --parallel 2.
 Memory grows with what a program writes in a second, for that is what a trace is
@@ -53,17 +66,21 @@ the trace are counted apart.
 Exit codes: 0 done, 2 bad usage or a file that cannot be opened, 4 not a trace, or
 one that is cut off or damaged: what could be read is printed, and where it ended,
 130 interrupted.`,
-		Example: `  curl -so t.trace 'http://127.0.0.1:6060/debug/pprof/trace?seconds=5'
+		Example: `  goshawk trace record --url http://127.0.0.1:6060 -o t.trace
   goshawk trace report t.trace
+  goshawk trace report --html t.html t.trace
+  goshawk trace report 'http://127.0.0.1:6060/debug/pprof/trace?seconds=3'
   zcat t.trace.gz | goshawk trace report --json -`,
-		Args: exactArgs(1, "a FILE, or - for standard input"),
+		Args: exactArgs(1, "a FILE, a URL, or - for standard input"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runTraceReport(cmd.Context(), env, args[0], o)
 		},
 	}
 	f := cmd.Flags()
 	f.BoolVar(&o.json, "json", false, "print a JSON document")
+	f.StringVar(&o.html, "html", "", "write a page that needs nothing else to `FILE`, too")
 	f.BoolVar(&o.all, "all", false, "show all functions and places, however short")
+	f.StringVar(&o.host, "host", "", "take what was sampled beside the trace from `FILE` (default: the trace's name and "+hostSuffix+", if there)")
 	f.IntVar(&o.workers, "parallel", 0, "parse `N` parts at once (default 2, or 1 on one CPU)")
 	return cmd
 }
@@ -80,17 +97,37 @@ func runTraceReport(ctx context.Context, env Env, operand string, o traceOptions
 	if o.workers < 0 {
 		return usageError("write a number from 1 on", "trace report: --parallel %d: is negative", o.workers)
 	}
+	var page *pendingFile
+	if o.html != "" {
+		var err error
+		if page, err = createPending(o.html); err != nil {
+			return usageError("name a file in a folder that can be written to", "trace report: --html %s: %w", shortOperand(o.html), err)
+		}
+		defer page.discard()
+	}
 	report, cause, err := analyseTrace(ctx, env, "trace report", operand, gotrace.Options{Workers: o.workers})
 	if err != nil {
 		return err
 	}
+	unjoined, err := joinHost(report, operand, o.host)
+	if err != nil {
+		return err
+	}
 	v := v1.NewTrace(operand, report, gotrace.Find(report), cause)
+	v.HostNotSeen = unjoined
 	if o.json {
 		err = writeJSON(env.Stdout, &v)
 	} else {
 		t := traceText{startText{width: env.Width(), color: env.color(), all: o.all}}
 		t.report(&v)
 		_, err = t.b.WriteTo(env.Stdout)
+	}
+	if page != nil {
+		html, rendered := ui.RenderTrace(&v, ui.TraceOptions{Version: buildVersion().Version, Now: o.now()})
+		if rendered == nil {
+			rendered = page.commit(html)
+		}
+		err = errors.Join(err, rendered)
 	}
 	if err != nil {
 		return notWritten("trace report", err)
@@ -102,7 +139,7 @@ func runTraceReport(ctx context.Context, env Env, operand string, o traceOptions
 // analysis of what then is a report of a part; err says that there is nothing.
 func analyseTrace(ctx context.Context, env Env, command, operand string, o gotrace.Options) (report *gotrace.Report, cause, err error) {
 	defer collectEarly()()
-	in, err := openTrace(env, command, operand)
+	in, err := openTrace(ctx, env, command, operand)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -120,15 +157,41 @@ func analyseTrace(ctx context.Context, env Env, command, operand string, o gotra
 	return report, cause, nil
 }
 
-// openTrace opens a file or standard input.
-func openTrace(env Env, command, operand string) (io.ReadCloser, error) {
+// isTraceURL tells whether an operand is to be fetched.
+func isTraceURL(operand string) bool {
+	return strings.HasPrefix(operand, "http://") || strings.HasPrefix(operand, "https://")
+}
+
+// fetchedTrace is a trace that is being received.
+type fetchedTrace struct {
+	*fetch.Trace
+	client *fetch.Client
+}
+
+func (f fetchedTrace) Close() error {
+	err := f.Trace.Close()
+	f.client.Close()
+	return err
+}
+
+// openTrace opens a file, standard input or what a URL answers.
+func openTrace(ctx context.Context, env Env, command, operand string) (io.ReadCloser, error) {
+	if isTraceURL(operand) {
+		client := fetch.New(fetch.Options{})
+		t, err := client.Open(ctx, operand, 0)
+		if err != nil {
+			client.Close()
+			return nil, fetchFailure(ctx, command, err)
+		}
+		return fetchedTrace{t, client}, nil
+	}
 	if operand == "-" {
 		if f, ok := env.Stdin.(*os.File); ok {
 			return f, nil
 		}
 		return io.NopCloser(env.Stdin), nil
 	}
-	const hint = "record one: curl -o t.trace http://HOST/debug/pprof/trace?seconds=5"
+	const hint = "record one: goshawk trace record --url http://HOST:PORT -o t.trace"
 	f, err := os.Open(operand)
 	if err != nil {
 		return nil, usageError(hint, "%s: %w", command, err)
@@ -138,6 +201,41 @@ func openTrace(env Env, command, operand string) (io.ReadCloser, error) {
 		return nil, usageError(hint, "%s: %s: is a directory", command, shortOperand(operand))
 	}
 	return f, nil
+}
+
+// joinHost adds to a report what was sampled beside a trace: in the file that is
+// named, or in that beside it. why says that nothing was added, and why; err that
+// what was asked for cannot be had.
+func joinHost(r *gotrace.Report, operand, named string) (why string, err error) {
+	file := named
+	if file == "" {
+		if operand == "-" || isTraceURL(operand) {
+			return "", nil
+		}
+		file = operand + hostSuffix
+	}
+	refuse := func(err error) (string, error) {
+		if named != "" {
+			return "", usageError("name what goshawk trace record wrote beside this trace", "trace report: --host %s: %w", shortOperand(named), err)
+		}
+		return filepath.Base(file) + " " + err.Error(), nil
+	}
+	f, err := os.Open(file)
+	if errors.Is(err, fs.ErrNotExist) && named == "" {
+		return "", nil
+	}
+	if err != nil {
+		return refuse(withoutPath(err))
+	}
+	defer f.Close()
+	rec, err := hostsample.Read(f)
+	if err != nil {
+		return refuse(err)
+	}
+	if err := gotrace.Join(r, rec); err != nil {
+		return refuse(err)
+	}
+	return "", nil
 }
 
 // unreadableTrace says why there is nothing to report.

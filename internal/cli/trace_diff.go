@@ -92,7 +92,7 @@ func runTraceDiff(ctx context.Context, env Env, oldFile, newFile string, o trace
 
 // readTraceSide reads a trace, or the document that trace report made of one.
 func readTraceSide(ctx context.Context, env Env, file string) (*gotrace.Report, error) {
-	if file != "-" {
+	if file != "-" && !isTraceURL(file) {
 		if r, err := readTraceDocument(file); r != nil || err != nil {
 			return r, err
 		}
@@ -104,7 +104,8 @@ func readTraceSide(ctx context.Context, env Env, file string) (*gotrace.Report, 
 	if errors.Is(cause, errInterrupted) {
 		return nil, errInterrupted
 	}
-	return report, nil
+	_, err = joinHost(report, file, "")
+	return report, err
 }
 
 // readTraceDocument reads a JSON document; it returns nothing for what is none.

@@ -30,6 +30,7 @@ func (t *traceText) report(v *v1.Trace) {
 	t.findings(v.Findings)
 	t.functions(v)
 	t.collection(v)
+	t.host(v.Host)
 	t.blocking(v)
 	t.worst(v)
 	t.annotations(v)
@@ -182,7 +183,7 @@ func (t *traceText) functions(v *v1.Trace) {
 	}
 	t.section("Goroutines by the function that they began with")
 	wide := max(min(t.room()-66, 60), 16)
-	t.line("  %s", t.paint("2", fmt.Sprintf("%-*s %10s %9s %9s %9s %9s %9s", wide, "", "goroutines", "on CPU", "waits", "in all", "p99", "longest")))
+	t.line("  %s", t.paint("2", fmt.Sprintf("%-*s %10s %9s %9s %9s %9s %9s", wide, "", "goroutines", "running", "waits", "in all", "p99", "longest")))
 	shown := v.Functions[:t.most(len(v.Functions), mostFunctions)]
 	for i := range shown {
 		f := &shown[i]
@@ -232,6 +233,31 @@ func (t *traceText) collection(v *v1.Trace) {
 	t.stats("", rows)
 	if v.GCAssist.Count > 0 {
 		t.line("  Assists took %.1f %% of the time that goroutines ran.", v.GCAssist.ShareOfRunning*100)
+	}
+}
+
+// host renders what was sampled beside the trace.
+func (t *traceText) host(h *v1.TraceHost) {
+	if h == nil {
+		return
+	}
+	t.section("What the host did meanwhile")
+	t.wrapped("  ", fmt.Sprintf("Threads ran for %s, and were ready without a CPU for %s (%.0f %% of the time that they wanted one). The machine was %.0f %% busy.",
+		ns(h.CPUNS), ns(h.RunDelayNS), h.WaitedRatio*100, h.BusyRatio*100))
+	switch {
+	case h.QuotaCPUs > 0:
+		t.wrapped("  ", fmt.Sprintf("Its quota is %.3g CPUs: used up in %d of %d periods, stopped for %s.", h.QuotaCPUs, h.ThrottledPeriods, h.Periods, ns(h.ThrottledNS)))
+	default:
+		t.line("  It has no CPU quota.")
+	}
+	if h.SysmonFound {
+		t.line("  sysmon was ready without a CPU for up to %s (p99 %s).", ns(h.SysmonMaxNS), ns(h.SysmonP99NS))
+	}
+	for _, w := range h.Worst[:t.most(len(h.Worst), 3)] {
+		t.line("  held up at %s for %s: ready without a CPU %s, stopped by the quota %s", ns(w.AtNS), ns(w.DurationNS), ns(w.RunDelayNS), ns(w.ThrottledNS))
+	}
+	for _, why := range h.NotSeen {
+		t.wrapped("  not seen: ", table.Printable(why))
 	}
 }
 
@@ -317,6 +343,12 @@ func waitText(w *v1.TraceWait) string {
 			text += fmt.Sprintf("; for %s of it %s", ns(part.ns), part.what)
 		}
 	}
+	if w.ThrottledNS != nil && *w.ThrottledNS > 0 {
+		text += fmt.Sprintf("; the quota stopped the process for %s", ns(*w.ThrottledNS))
+	}
+	if w.RunDelayNS != nil && *w.RunDelayNS > 0 {
+		text += fmt.Sprintf("; its threads were ready without a CPU for %s", ns(*w.RunDelayNS))
+	}
 	return text
 }
 
@@ -348,10 +380,13 @@ func (t *traceText) annotations(v *v1.Trace) {
 
 // unread says what the report does not hold.
 func (t *traceText) unread(v *v1.Trace) {
-	if v.Silence.Count == 0 && len(v.LeftOut) == 0 {
+	if v.Silence.Count == 0 && len(v.LeftOut) == 0 && v.HostNotSeen == "" {
 		return
 	}
 	t.section("Not seen")
+	if v.HostNotSeen != "" {
+		t.wrapped("  ", "what was sampled beside the trace: "+table.Printable(v.HostNotSeen))
+	}
 	if v.Silence.Count > 0 {
 		t.wrapped("  ", fmt.Sprintf("For %s, in %s of 10 ms or longer, no thread wrote an event: the program had nothing to do, or was not run.",
 			ns(v.Silence.TotalNS), counted(v.Silence.Count, "part", "parts")))

@@ -30,7 +30,7 @@ const mainScript = "js/main.js"
 const earlyScript = "js/early.js"
 
 func styleParts() []string {
-	return []string{"vendor/uPlot.min.css", "css/tokens.css", "css/frame.css", "css/parts.css", "css/elements.css", "css/charts.css"}
+	return []string{"vendor/uPlot.min.css", "css/tokens.css", "css/frame.css", "css/parts.css", "css/elements.css", "css/charts.css", "css/trace.css"}
 }
 
 // asset is a file as it is served.
@@ -149,7 +149,7 @@ func (a *assets) modules(view string) []string {
 		}
 	}
 	return slices.DeleteFunc(a.names("js/"), func(name string) bool {
-		return slices.Contains(rare, name) || strings.HasPrefix(name, "js/heat") || strings.HasPrefix(name, "js/lines")
+		return slices.Contains(rare, name) || strings.HasPrefix(name, "js/heat") || strings.HasPrefix(name, "js/lines") || strings.HasPrefix(name, "js/trace")
 	})
 }
 

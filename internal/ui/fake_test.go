@@ -167,6 +167,8 @@ func plainAPI() *fakeAPI {
 	drain := sampleDrain(&upgraded[0])
 	slos := sampleSLOs(testNow())
 	answers := map[string]any{"slos": v1.List[v1.SLO]{Items: slos}}
+	traced := v1.KeptTrace{ID: sampleTraceID, Analysed: v1.Time(testNow()), Trace: fullTrace("")}
+	answers["traces"], answers["traces/"+sampleTraceID] = v1.List[v1.TraceSummary]{Items: []v1.TraceSummary{traced.Summary()}}, traced
 	for i := range slos {
 		answers["slos/"+slos[i].Name] = slos[i]
 		answers["slos/"+slos[i].Name+"/history"] = sampleHistory(&slos[i], sampleWindow, 2*time.Hour, testNow())

@@ -27,6 +27,9 @@ type Gallery struct {
 	Badges     []Badge
 	States     []State
 	Figures    []Figure
+	// Timelines and Plots are of execution traces.
+	Timelines []Exhibit[TraceTimeline]
+	Plots     []Exhibit[TracePlot]
 	// Marks are those of the charts that have some.
 	Marks []ShadingData
 }
@@ -56,6 +59,7 @@ func (s *server) gallery(_ *http.Request) (*Page, error) {
 		},
 		Figures: []Figure{{Value: "0", Label: "nothing"}, figure(duration(1_234_567_890), "took"), figure(size(5<<30), "peak memory"), {Value: count(18_446_744_073), Label: "many", Class: "bad"}},
 	}
+	g.Timelines, g.Plots = galleryTraces()
 	for i := range 8 {
 		r := sampleRecords(8, now)[i]
 		g.Outcomes = append(g.Outcomes, outcomeOf(&r.Event))

@@ -24,6 +24,7 @@ func pages(f *fakeAPI) []string {
 		"/commands/" + command, "/services/shop", "/services/shop?from=-24h", "/events?probe=tcp", "/events?probe=http&where=goshawk.role%3Dserver",
 		"/events/http-4-1-4711", "/events/http-3-1-4711", "/services/shop?sort=p99&from=-1h", "/gallery", "/nowhere", "/commands?nonsense=1",
 		"/slos", "/slos?service=shop&verdict=burning&sort=budget", "/slos?verdict=fine", "/slos/checkout-latency", "/slos/checkout-latency?from=-6h", "/slos/invoice-latency",
+		"/traces", "/traces/" + sampleTraceID, "/traces/nothing",
 		"/slos/stock-availability", "/slos/thumbnail-success", "/slos/login-latency", "/slos/accounts-availability", "/slos/nothing",
 	}
 }
@@ -38,6 +39,7 @@ func emptyAPI() *fakeAPI {
 	f.answers["events"] = v1.List[v1.Record]{}
 	f.answers["waterfall"] = v1.Waterfall{}
 	f.answers["slos"] = v1.List[v1.SLO]{}
+	f.answers["traces"], f.answers["traces/"+sampleTraceID] = v1.List[v1.TraceSummary]{}, v1.KeptTrace{ID: sampleTraceID}
 	f.answers["events http"], f.answers["waterfall http"] = v1.List[v1.Record]{}, v1.Waterfall{}
 	f.answers["upgrades"], f.answers["drains"] = v1.List[v1.Record]{}, v1.List[v1.Record]{}
 	for _, name := range []string{"rollups", "rollups by group exec", "rollups by group tcp", "routes", "requests"} {
@@ -106,6 +108,8 @@ func hostileAPI() *fakeAPI {
 	f.answers["routes"] = v1.List[v1.Rollup]{Items: routes}
 	f.answers["upgrades"], f.answers["drains"] = hostileUpgrades(evil)
 	f.answers["slos"] = v1.List[v1.SLO]{Items: hostileSLOs(evil), Incomplete: []string{evil}}
+	bad := hostileTrace(evil)
+	f.answers["traces"], f.answers["traces/"+sampleTraceID] = v1.List[v1.TraceSummary]{Items: []v1.TraceSummary{bad.Summary()}}, bad
 	for i, o := range sampleSLOs(testNow()) {
 		bad := hostileSLOs(evil)[i]
 		f.answers["slos/"+o.Name], f.answers["slos/"+bad.Name+"/history"] = bad, hostileHistory(evil)

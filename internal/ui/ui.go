@@ -82,6 +82,7 @@ func newHandler(o Options, a *assets, views map[string]*view) http.Handler {
 	s.startupPages(mux)
 	s.upgradePages(mux)
 	s.sloPages(mux)
+	s.tracePages(mux)
 	mux.Handle("/", s.page(s.notFound))
 	return mux
 }

@@ -51,12 +51,12 @@ type view struct {
 func componentFiles() []string {
 	return []string{
 		"templates/frame.html", "templates/parts.html", "templates/table.html", "templates/timechart.html",
-		"templates/waterfall.html", "templates/heatmap.html", "templates/stack.html", "templates/filters.html", "templates/lines.html",
+		"templates/waterfall.html", "templates/heatmap.html", "templates/stack.html", "templates/filters.html", "templates/lines.html", "templates/traceparts.html",
 	}
 }
 
 func viewNames() []string {
-	return []string{"overview", "service", "commands", "command", "request", "events", "startup", "startups", "upgrades", "upgrade", "slos", "slo", "gallery", "error"}
+	return []string{"overview", "service", "commands", "command", "request", "events", "startup", "startups", "upgrades", "upgrade", "traces", "trace", "slos", "slo", "gallery", "error"}
 }
 
 // parseViews parses each page with the components.

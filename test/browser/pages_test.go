@@ -71,6 +71,7 @@ func TestPages_inEachSizeAndTheme(t *testing.T) {
 	id, _, _ := s.checkout(s.clock().Add(-40 * time.Second))
 	all := append(sitePages(), b.commandPage(url), sitePage{name: "request", path: "/events/" + id, has: "its own code", drawing: true})
 	all = append(all, upgradePages()...)
+	all = append(all, tracePages(t)...)
 	for _, p := range all {
 		t.Run(p.name, func(t *testing.T) {
 			b, url := siteTab(t, cmp.Or(p.site, s), desktop, "/")

@@ -37,7 +37,10 @@ type site struct {
 }
 
 // newSite returns a site whose clock is clock.
-func newSite(clock func() time.Time) *site {
+func newSite(clock func() time.Time) *site { return newTracedSite(clock, nil) }
+
+// newTracedSite returns one at which traces were analysed.
+func newTracedSite(clock func() time.Time, traces *api.Traces) *site {
 	s := &site{
 		store: memory.New(memory.Options{Events: 50_000, Bytes: 256 << 20}), judge: judged(clock), schema: probes.Find("exec").Schema, tcp: probes.Find("tcp").Schema, http: probes.Find("http").Schema, clock: clock,
 		feed: api.NewFeed(api.FeedOptions{Filter: func(q model.Query) (func(*model.Event) bool, error) {
@@ -48,7 +51,7 @@ func newSite(clock func() time.Time) *site {
 			return filter.Matches, nil
 		}}),
 	}
-	options := api.Options{Host: host{s}, Events: s.store, Feed: s.feed, Judge: s.judge, Now: clock}
+	options := api.Options{Host: host{s}, Events: s.store, Feed: s.feed, Judge: s.judge, Traces: traces, Now: clock}
 	options.UI = ui.New(ui.Options{
 		API: client.New(client.Options{Transport: client.InProcess(api.New(options)), Base: "http://localhost"}), Version: "v0.3.0", Now: clock,
 	})

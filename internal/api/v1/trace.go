@@ -45,11 +45,15 @@ type Trace struct {
 	Metrics  []TraceMetric `json:"metrics"`
 	// Silence is time without any event for 10 ms or longer.
 	Silence TraceStats `json:"silence"`
-	// Stall is the part of Silence, of 20 ms or longer, in which goroutines ran or
+	// Stall is the part of Silence, of 50 ms or longer, in which goroutines ran or
 	// could run.
 	Stall    TraceStats    `json:"stall"`
 	Timeline TraceTimeline `json:"timeline"`
 	Findings []Finding     `json:"findings"`
+	// Host is what was sampled beside the trace, null when nothing was.
+	Host *TraceHost `json:"host"`
+	// HostNotSeen says why samples that are there are not used.
+	HostNotSeen string `json:"host_not_seen,omitempty"`
 	// LeftOut counts what bounded tables had no room for.
 	LeftOut map[string]uint64 `json:"left_out,omitempty"`
 }
@@ -168,6 +172,10 @@ type TraceWait struct {
 	GCNS      int64   `json:"gc_ns"`
 	SilenceNS int64   `json:"silence_ns"`
 	Stack     []Frame `json:"stack,omitempty"`
+	// RunDelayNS and ThrottledNS are what the host did to the process meanwhile,
+	// summed over threads and CPUs; null when that was not sampled.
+	RunDelayNS  *int64 `json:"run_delay_ns"`
+	ThrottledNS *int64 `json:"throttled_ns"`
 }
 
 // TraceCount is how often something was seen.

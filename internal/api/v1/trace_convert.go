@@ -37,6 +37,7 @@ func NewTrace(file string, r *gotrace.Report, findings []model.Finding, err erro
 		Stall:      traceStats(r.Stall),
 		Timeline:   traceTimeline(r.Timeline),
 		Findings:   traceList(findings, 0, traceFinding),
+		Host:       newTraceHost(r.Host, r.Start),
 		LeftOut:    r.LeftOut,
 	}
 	if err != nil {
@@ -109,9 +110,13 @@ func traceBlock(b gotrace.Block) TraceBlock {
 }
 
 func traceWait(w gotrace.Wait) TraceWait {
-	return TraceWait{Class: w.Class.String(), AtNS: w.At, DurationNS: w.Duration, Goroutine: w.Goroutine,
+	v := TraceWait{Class: w.Class.String(), AtNS: w.At, DurationNS: w.Duration, Goroutine: w.Goroutine,
 		Function: text(w.Function), By: max(w.By, 0), ByFunction: text(w.ByFunction), Ahead: w.Ahead, IdlePs: w.IdlePs,
 		STWNS: w.STW, GCNS: w.GC, SilenceNS: w.Silence, Stack: traceList(w.Stack, 0, traceFrame)}
+	if w.Host != nil {
+		v.RunDelayNS, v.ThrottledNS = new(w.Host.RunDelay), new(w.Host.Throttled)
+	}
+	return v
 }
 
 func traceLog(l gotrace.LogLine) TraceLog {

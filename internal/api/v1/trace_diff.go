@@ -110,7 +110,7 @@ func ReadTrace(r io.Reader) (*gotrace.Report, error) {
 // report returns what a comparison needs.
 func (v *Trace) report(format int) *gotrace.Report {
 	r := &gotrace.Report{Format: format, Duration: v.DurationNS, Events: v.Events, Complete: v.Complete,
-		Latency: v.Latency.latency(), Assist: v.GCAssist.stats(), Stall: v.Stall.stats()}
+		Latency: v.Latency.latency(), Assist: v.GCAssist.stats(), Stall: v.Stall.stats(), Host: v.Host.host()}
 	r.Procs.Saturated = v.Procs.SaturatedNS
 	for i := range v.Functions {
 		f := &v.Functions[i]

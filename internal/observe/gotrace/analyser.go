@@ -8,8 +8,9 @@ const (
 	// seldom writes nothing for longer.
 	SilenceGate = 10_000_000
 	// StallGate is from when on silence of goroutines that run, or could, counts as a
-	// stall, in ns: sysmon preempts a goroutine after 10 ms, which is an event.
-	StallGate = 20_000_000
+	// stall, in ns. sysmon preempts a goroutine after 10 ms, which is an event, and may
+	// itself sleep for 10 ms: a program that only computes shows gaps of 20 ms and more.
+	StallGate = 50_000_000
 	// IdlingGate is how long, in ns, a goroutine and an idle P must have waited for
 	// each other before it counts as more than a wake-up under way.
 	IdlingGate = 1_000_000

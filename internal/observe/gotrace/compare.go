@@ -77,9 +77,9 @@ type Side struct {
 	Stall float64
 	// Saturated is the part in which goroutines waited and all Ps were busy.
 	Saturated float64
-	// RunDelay is for how long threads were ready and no CPU took them up, as a part
-	// of the trace's time, and Throttled how much of it the quota took. Both are -1
-	// where nothing was sampled beside the trace.
+	// RunDelay is the part of the CPU time that threads wanted in which they had
+	// none, and Throttled the part of the trace in which a quota stopped them. Both
+	// are -1 where nothing was sampled beside the trace.
 	RunDelay, Throttled float64
 }
 
@@ -127,8 +127,12 @@ func Compare(before, after *Report, o CompareOptions) *Comparison {
 }
 
 func (r *Report) side() Side {
-	return Side{Format: r.Format, Duration: r.Duration, Events: r.Events, Complete: r.Complete,
+	s := Side{Format: r.Format, Duration: r.Duration, Events: r.Events, Complete: r.Complete,
 		Stall: r.safeShare(r.Stall.Total), Saturated: r.safeShare(r.Procs.Saturated), RunDelay: -1, Throttled: -1}
+	if r.Host != nil {
+		s.RunDelay, s.Throttled = r.Host.WaitedShare, r.safeShare(r.Host.ThrottledNS)
+	}
+	return s
 }
 
 // safeShare is share for a report that may be empty.

@@ -15,6 +15,8 @@
 //     is the only one that keeps state, hence the result does not depend on how
 //     many parsers ran.
 //
+// [Join] adds what was sampled beside the trace.
+//
 // What goes out is a [Report]: latencies by class and function, stops of the
 // world, garbage collection, blocking by reason and stack, the worst waits with
 // their context, user regions and tasks, a timeline. [Find] judges a report and

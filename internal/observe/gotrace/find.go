@@ -20,6 +20,10 @@ const (
 	ruleStalled    = "stalled"
 	ruleGrowth     = "goroutine-growth"
 	ruleContention = "lock-contention"
+	ruleThrottled  = "cpu-throttled"
+	ruleStarved    = "run-delay"
+	ruleTooManyPs  = "too-many-ps"
+	ruleSysmon     = "sysmon-late"
 )
 
 // The thresholds of the rules. Each is where a healthy program that was measured
@@ -48,9 +52,13 @@ func Rules() []model.Rule {
 		{Name: ruleSyscall, Summary: "Goroutines that came back from a system call waited for more than 10 ms (p99) for a P."},
 		{Name: ruleAssist, Summary: "Goroutines spent more than 5 % of their running time in marking for the garbage collector."},
 		{Name: ruleSTW, Summary: "Stops of the world took more than 1 ms (p99)."},
-		{Name: ruleStalled, Summary: "For more than 5 % of the time goroutines ran, or could, and nothing happened for 20 ms or longer."},
+		{Name: ruleStalled, Summary: "For more than 5 % of the time goroutines ran, or could, and nothing happened for 50 ms or longer."},
 		{Name: ruleGrowth, Summary: "There are at least 1,000 goroutines more at the end than at the beginning, and half as many again."},
 		{Name: ruleContention, Summary: "On average more than one goroutine waited for a mutex in one place."},
+		{Name: ruleThrottled, Summary: "A CPU quota stopped the process for more than 5 % of the trace. This and the next three take samples beside the trace."},
+		{Name: ruleStarved, Summary: "Threads were ready and had no CPU for more than 30 % of the time that they wanted one."},
+		{Name: ruleTooManyPs, Summary: "GOMAXPROCS is larger than the CPUs, or the quota, that the process may use."},
+		{Name: ruleSysmon, Summary: "The runtime's sysmon was ready and had no CPU for more than 20 ms."},
 	}
 }
 
@@ -61,9 +69,11 @@ func Find(r *Report) []model.Finding {
 		return nil
 	}
 	var found []model.Finding
-	for _, rule := range []func(*Report) *model.Finding{
-		saturated, wakeLag, syscallWaits, assists, stops, stalled, growth, contention,
-	} {
+	rules := []func(*Report) *model.Finding{saturated, wakeLag, syscallWaits, assists, stops, stalled, growth, contention}
+	if r.Host != nil {
+		rules = append(rules, hostRules()...)
+	}
+	for _, rule := range rules {
 		if f := rule(r); f != nil {
 			found = append(found, *f)
 		}
@@ -177,10 +187,17 @@ func stalled(r *Report) *model.Finding {
 	if r.share(r.Stall.Total) <= stallShare {
 		return nil
 	}
+	remedy := "The program was not run: a CPU quota used up or a busy machine. The trace cannot tell which; goshawk trace record samples both."
+	if h := r.Host; h != nil {
+		if h.RunDelayNS+h.ThrottledNS < r.Stall.Total/2 {
+			return nil // The host let it run: it computed, and wrote nothing.
+		}
+		remedy = fmt.Sprintf("The program was not run. In all its threads were ready and had no CPU for %s, and its quota stopped it for %s.", duration(h.RunDelayNS), duration(h.ThrottledNS))
+	}
 	return &model.Finding{Rule: ruleStalled, Severity: model.SeverityWarn,
-		Evidence: fmt.Sprintf("%d times, %s in all (%.0f %% of the trace), no thread wrote an event for 20 ms or longer though goroutines ran or could run; %s at most.",
+		Evidence: fmt.Sprintf("%d times, %s in all (%.0f %% of the trace), no thread wrote an event for 50 ms or longer though goroutines ran or could run; %s at most.",
 			r.Stall.Count, duration(r.Stall.Total), 100*r.share(r.Stall.Total), duration(r.Stall.Max)),
-		Remedy: "The program was not run: a CPU quota used up or a busy machine. The trace cannot tell which; goshawk trace record samples both."}
+		Remedy: remedy}
 }
 
 func growth(r *Report) *model.Finding {

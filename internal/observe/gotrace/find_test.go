@@ -26,6 +26,9 @@ func calm() *gotrace.Report {
 	return r
 }
 
+// host is one that is large enough.
+func host() *gotrace.Host { return &gotrace.Host{CPUs: 4} }
+
 // lockStack waits for a mutex.
 func lockStack() []gotrace.Frame {
 	return []gotrace.Frame{{Func: "sync.(*Mutex).Lock", Line: 46}, {Func: "main.(*cache).get", Line: 17}, {Func: "main.serve", Line: 5}}
@@ -67,6 +70,15 @@ func TestRulesFindAndStaySilent(t *testing.T) {
 			func(r *gotrace.Report) {
 				r.Stall, r.Silence = gotrace.Stats{Count: 8, Total: second / 2}, gotrace.Stats{Count: 50, Total: 9 * second}
 			}},
+		{"stalled", "8 times, 1s in all",
+			func(r *gotrace.Report) {
+				r.Host, r.Stall = host(), gotrace.Stats{Count: 8, Total: second}
+				r.Host.RunDelayNS = second
+			},
+			func(r *gotrace.Report) {
+				r.Host, r.Stall = host(), gotrace.Stats{Count: 8, Total: second}
+				r.Host.RunDelayNS = second / 3
+			}},
 		{"goroutine-growth", "of main.leak 2000 began and 10 ended. 1900 of all are blocked (chan receive) in main.leak:9.",
 			func(r *gotrace.Report) {
 				r.Goroutines.Last = 2100
@@ -83,6 +95,27 @@ func TestRulesFindAndStaySilent(t *testing.T) {
 					{Reason: "sync", Stack: lockStack(), Stats: gotrace.Stats{Count: 300, Total: 10 * second}},
 					{Reason: "sync", Stack: []gotrace.Frame{{Func: "sync.(*WaitGroup).Wait"}}, Stats: gotrace.Stats{Count: 300, Total: 90 * second}}}
 			}},
+		{"cpu-throttled", "in 40 of 100 periods: the process was stopped for 1s, 10 % of the trace",
+			func(r *gotrace.Report) {
+				r.Host = host()
+				r.Host.ThrottledNS, r.Host.Periods, r.Host.ThrottledPeriods = second, 100, 40
+			},
+			func(r *gotrace.Report) {
+				r.Host = host()
+				r.Host.ThrottledNS, r.Host.Periods, r.Host.ThrottledPeriods = second/2, 100, 40
+			}},
+		{"run-delay", "8s: 40 % of the time",
+			func(r *gotrace.Report) { r.Host = host(); r.Host.RunDelayNS, r.Host.WaitedShare = 8*second, 0.4 },
+			func(r *gotrace.Report) { r.Host = host(); r.Host.RunDelayNS, r.Host.WaitedShare = second/4, 0.4 }},
+		{"too-many-ps", "GOMAXPROCS is 8, with 4 CPUs",
+			func(r *gotrace.Report) { r.Host = host(); r.Procs.Max = 8 },
+			func(r *gotrace.Report) { r.Host = host(); r.Host.QuotaCPUs = 3.2 }},
+		{"too-many-ps", "GOMAXPROCS is 4, with a quota of 0.5 CPUs",
+			func(r *gotrace.Report) { r.Host = host(); r.Host.QuotaCPUs = 0.5 },
+			func(r *gotrace.Report) { r.Host = host(); r.Host.QuotaCPUs, r.Procs.Max = 0.5, 2 }},
+		{"sysmon-late", "up to 30ms",
+			func(r *gotrace.Report) { r.Host = host(); r.Host.Sysmon.TID, r.Host.Sysmon.MaxNS = 7, 30*ms },
+			func(r *gotrace.Report) { r.Host = host(); r.Host.Sysmon.TID, r.Host.Sysmon.MaxNS = 7, 20*ms }},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
 			broken := calm()
@@ -122,8 +155,8 @@ func TestEveryRuleThatFindsIsListed(t *testing.T) {
 		}
 		listed[r.Name] = true
 	}
-	if len(listed) != 8 {
-		t.Errorf("rules: got %d, want 8", len(listed))
+	if len(listed) != 12 {
+		t.Errorf("rules: got %d, want 12", len(listed))
 	}
 }
 

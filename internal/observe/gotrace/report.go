@@ -102,6 +102,8 @@ type Report struct {
 	Timeline Timeline
 	// Goroutines counts those that were there at the beginning, and at the end.
 	Goroutines struct{ First, Last, Max int }
+	// Host is what was sampled beside the trace, nil when nothing was: see Join.
+	Host *Host
 	// LeftOut counts what the bounded tables had no room for, by what it is.
 	LeftOut map[string]uint64
 }
@@ -191,6 +193,8 @@ type Wait struct {
 	STW, GC, Silence int64
 	// Stack is where it had been blocked, if it had.
 	Stack []Frame
+	// Host is what the host did meanwhile, nil when that was not sampled.
+	Host *Interference
 }
 
 // Logs are the messages of runtime/trace.Log.

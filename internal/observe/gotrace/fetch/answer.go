@@ -46,7 +46,7 @@ func checkHead(u *url.URL, answer *http.Response, head []byte) error {
 		return notTrace(u, answer, head)
 	}
 	if minor < oldestMinor {
-		return &Error{URL: u.Redacted(), Err: fmt.Errorf("is a trace of Go 1.%d, which has no generations", minor), Hint: "traces of Go 1.22 and later can be read: build the service with one"}
+		return &Error{URL: u.Redacted(), Err: fmt.Errorf("is a trace of Go 1.%d, which has no generations", minor), Hint: "build the service with Go 1.22 or later; go tool trace of its own release reads what curl gets"}
 	}
 	return nil
 }

@@ -75,7 +75,8 @@ func requestError(u *url.URL, err error) error {
 		e.Hint = "name the file of its authority: SSL_CERT_FILE=ca.pem"
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		e.Err, e.Hint = errors.New("answers HTTP, not HTTPS"), "write http://"
-	case strings.Contains(err.Error(), "malformed HTTP"):
+	// The latter is said of what speaks before it is asked.
+	case strings.Contains(err.Error(), "malformed HTTP"), strings.Contains(err.Error(), "readLoopPeekFail"):
 		e.Err, e.Hint = errors.New("does not answer HTTP"), "is this the port that serves pprof? if it serves TLS write https://"
 	case strings.HasSuffix(err.Error(), "EOF"), errors.Is(err, unix.ECONNRESET):
 		e.Err, e.Hint = fmt.Errorf("closed the connection without an answer: %w", cause), "is this the port that serves pprof?"

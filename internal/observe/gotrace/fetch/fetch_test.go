@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -110,7 +111,7 @@ func TestOpenRefusesWhatIsNoTrace(t *testing.T) {
 		{"nothing", answers(200, "application/octet-stream", ""), "the answer is empty", "try again", fetch.ErrNotTrace},
 		{"a part of the head", answers(200, "application/octet-stream", head[:9]), "is not an execution trace", "net/http/pprof", fetch.ErrNotTrace},
 		{"another profile", answers(200, "application/octet-stream", string(gzipped("\x0a\x04a profile, which is packed"))), "it is packed with gzip", "other profiles", fetch.ErrNotTrace},
-		{"a trace of Go 1.21", answers(200, "", "go 1.21 trace\x00\x00\x00 and more"), "is a trace of Go 1.21", "Go 1.22 and later", nil},
+		{"a trace of Go 1.21", answers(200, "", "go 1.21 trace\x00\x00\x00 and more"), "is a trace of Go 1.21", "Go 1.22 or later", nil},
 		{"no such page", answers(404, "", "404 page not found\n"), "answered 404 Not Found: 404 page not found", `import _ "net/http/pprof"`, nil},
 		{"a busy tracer", answers(500, "", "Could not enable tracing: tracing is already enabled\n"), "answered 500 Internal Server Error: Could not enable tracing: tracing is already enabled", "one trace at a time", fetch.ErrBusy},
 		{"a short WriteTimeout", answers(400, "", "profile duration exceeds server's WriteTimeout\n"), "400 Bad Request", "fewer --seconds", nil},
@@ -121,8 +122,13 @@ func TestOpenRefusesWhatIsNoTrace(t *testing.T) {
 		{"another host", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://u:secret@login.example/?next=1", http.StatusFound)
 		}, "redirects to another host: http://u:xxxxx@login.example/", "by its own URL", nil},
-		{"another port", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:22/", http.StatusFound) }, "redirects to another host", "", nil},
-		{"a file", func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Location", "file:///etc/passwd"); w.WriteHeader(302) }, "redirects to another host", "", nil},
+		{"another port", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:22/", http.StatusFound)
+		}, "redirects to another host", "", nil},
+		{"a file", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", "file:///etc/passwd")
+			w.WriteHeader(302)
+		}, "redirects to another host", "", nil},
 		{"a circle", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.String(), http.StatusFound) }, "redirects more than 5 times", "by its own URL", nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -163,7 +169,9 @@ func listen(t *testing.T, serve func(net.Conn)) string {
 }
 
 func TestOpenSaysWhyNothingAnswers(t *testing.T) {
-	secure := httptest.NewTLSServer(answers(200, "", head))
+	secure := httptest.NewUnstartedServer(answers(200, "", head))
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secure.StartTLS()
 	defer secure.Close()
 	plain := httptest.NewServer(answers(200, "", head))
 	defer plain.Close()
@@ -174,11 +182,10 @@ func TestOpenSaysWhyNothingAnswers(t *testing.T) {
 		{"HTTPS asked by HTTP", "http://" + secure.Listener.Addr().String(), "HTTP request to an HTTPS server", "write https://"},
 		{"HTTP asked by HTTPS", "https://" + plain.Listener.Addr().String(), "answers HTTP, not HTTPS", "write http://"},
 		{"an authority that is not known", secure.URL, "certificate", "SSL_CERT_FILE"},
-		{"another protocol", "http://" + listen(t, func(c net.Conn) { io.WriteString(c, "SSH-2.0-OpenSSH_9.2\r\n"); c.Read(make([]byte, 9999)) }), "does not answer HTTP", "port that serves pprof"},
+		{"another protocol", "http://" + listen(t, func(c net.Conn) { c.Read(make([]byte, 9999)); io.WriteString(c, "SSH-2.0-OpenSSH_9.2\r\n") }), "does not answer HTTP", "port that serves pprof"},
 		{"a connection that is closed", "http://" + listen(t, func(c net.Conn) { c.Read(make([]byte, 9999)) }), "closed the connection without an answer", "port that serves pprof"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			secure.Config.ErrorLog = nil
 			client := fetch.New(fetch.Options{})
 			defer client.Close()
 			_, err := client.Open(t.Context(), test.url, 1)
@@ -367,8 +374,7 @@ func TestOwnerIsNotToldOfWhoHandsOn(t *testing.T) {
 		if err != nil {
 			return
 		}
-		defer to.Close()
-		go io.Copy(to, c)
+		go func() { io.Copy(to, c); to.Close() }()
 		io.Copy(c, to)
 	})
 	other := httptest.NewServer(answers(404, "", "no"))

@@ -48,11 +48,9 @@ func Read(r io.Reader) (Recording, error) {
 			return rec, fmt.Errorf("%w: line %d comes after the last one", ErrFormat, n)
 		}
 		err := rec.readLine(line, &last)
-		if err != nil && !endsAsObject(line) {
-			// The file is cut within a line; if others follow it is damaged.
-			if !lines.Scan() {
-				return rec, lines.Err()
-			}
+		if err != nil && mayBeCut(line, err) && !lines.Scan() {
+			// Nothing follows: the file is cut within a line.
+			return rec, lines.Err()
 		}
 		if err != nil {
 			return rec, fmt.Errorf("%w: line %d: %w", ErrFormat, n, err)
@@ -66,7 +64,17 @@ func Read(r io.Reader) (Recording, error) {
 	return rec, nil
 }
 
-func endsAsObject(line []byte) bool { return bytes.HasSuffix(bytes.TrimSpace(line), []byte("}")) }
+// mayBeCut reports whether a line can be the beginning of one that is right.
+func mayBeCut(line []byte, err error) bool {
+	syntax := (*json.SyntaxError)(nil)
+	return errors.As(err, &syntax) || bytes.HasPrefix([]byte(samplePrefix), line) || bytes.HasPrefix([]byte(footerPrefix), line)
+}
+
+// Lines are told apart by how they begin, as this package writes them.
+const (
+	samplePrefix = `{"t_ns":`
+	footerPrefix = `{"end_ns":`
+)
 
 func (rec *Recording) readHeader(line []byte) error {
 	if !bytes.HasPrefix(line, []byte(`{"goshawk_host":`)) {
@@ -92,7 +100,7 @@ func (rec *Recording) readHeader(line []byte) error {
 
 // readLine takes a line after the first; last is the time of the line before.
 func (rec *Recording) readLine(line []byte, last *int64) error {
-	if bytes.HasPrefix(line, []byte(`{"end_ns":`)) {
+	if bytes.HasPrefix(line, []byte(footerPrefix)) {
 		f := &Footer{}
 		if err := json.Unmarshal(line, f); err != nil {
 			return err
@@ -103,7 +111,7 @@ func (rec *Recording) readLine(line []byte, last *int64) error {
 		rec.Footer = f
 		return nil
 	}
-	if !bytes.HasPrefix(line, []byte(`{"t_ns":`)) {
+	if !bytes.HasPrefix(line, []byte(samplePrefix)) {
 		return errors.New("is neither a sample nor the last line")
 	}
 	var s Sample

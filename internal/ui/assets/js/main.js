@@ -23,6 +23,9 @@ const RARE = {
   "goshawk-waterfall": () => import("./waterfall.js").then((m) => m.Waterfall),
   "goshawk-heatmap": () => import("./heatmap.js").then((m) => m.Heatmap),
   "goshawk-lines": () => import("./lines.js").then((m) => m.Lines),
+  "goshawk-timeline": () => import("./tracetime.js").then((m) => m.Timeline),
+  "goshawk-rows": () => import("./tracerows.js").then((m) => m.Rows),
+  "goshawk-upload": () => import("./traceupload.js").then((m) => m.Upload),
 };
 
 /** Loads what the page has of them. */
