@@ -90,7 +90,7 @@ result, 130 interrupted.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError("see "+cmd.CommandPath()+" --help", "%s: %w", cmd.CommandPath(), err)
 	})
-	root.AddCommand(newUp(env), newWatch(env), newPS(env), newInspect(env), newHook(env), newStartup(env), newTrace(env), newConfig(env), newSLO(env), newUpgrade(env), newVersion(env), newDemoShop(env))
+	root.AddCommand(newUp(env), newWatch(env), newPS(env), newInspect(env), newHook(env), newStartup(env), newTrace(env), newDoctor(env), newConfig(env), newSLO(env), newUpgrade(env), newVersion(env), newDemoShop(env))
 	return root
 }
 
