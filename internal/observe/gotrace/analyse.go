@@ -16,6 +16,13 @@ import (
 // chunks: 8 MiB, which is the records of some million events.
 const chunksAhead = 128
 
+// chunksKept is how many empty chunks are kept to be used again.
+const chunksKept = 16
+
+// maxLoaded bounds the generations that are in memory at once, in bytes: another one is
+// loaded beside those only if it, taken to be as large as the one before it, fits.
+const maxLoaded = 30 << 20
+
 // Options say how to analyse. The zero value parses on as many CPUs as there are, up
 // to two.
 type Options struct {
@@ -68,6 +75,10 @@ type pipeline struct {
 	// framing guards the framer: a generation is read by one parser at a time.
 	framing sync.Mutex
 	framer  *framer
+	// room guards how many bytes of generations are loaded, and how large the last was.
+	room   *sync.Cond
+	loaded int64
+	last   int64
 	// order holds the generations in the order of the trace.
 	order chan *job
 	// chunks are used again.
@@ -78,8 +89,9 @@ func newPipeline(f *framer, workers int) *pipeline {
 	return &pipeline{
 		workers: workers,
 		framer:  f,
+		room:    sync.NewCond(new(sync.Mutex)),
 		order:   make(chan *job, workers),
-		chunks:  make(chan *chunk, chunksAhead),
+		chunks:  make(chan *chunk, chunksKept),
 	}
 }
 
@@ -134,6 +146,7 @@ func (p *pipeline) parse(ctx context.Context) bool {
 	if g == nil {
 		return false
 	}
+	defer p.unload(g)
 	if parser.loaded {
 		// What a cut or damaged generation holds before its end is good.
 		j.err = cmp.Or(j.err, g.located(parser.parse(last)))
@@ -149,6 +162,7 @@ func (p *pipeline) load(ctx context.Context, j *job, into *parser) (*generation,
 	if ctx.Err() != nil {
 		return nil, false
 	}
+	p.awaitRoom()
 	g := p.framer.next()
 	if g == nil {
 		return nil, false
@@ -159,11 +173,33 @@ func (p *pipeline) load(ctx context.Context, j *job, into *parser) (*generation,
 		return nil, false
 	}
 	j.err = g.located(into.load(g))
+	p.room.L.Lock()
+	p.last = g.read
+	p.loaded += p.last
+	p.room.L.Unlock()
 	if err := p.framer.err; err != nil && !errors.Is(err, io.EOF) {
 		// The reader tells less than the framer why it could not go on.
 		j.err = err
 	}
 	return g, j.err != nil || !p.framer.more()
+}
+
+// awaitRoom waits until another generation may be loaded. Those that are loaded are
+// parsed and go without it, so that it ends.
+func (p *pipeline) awaitRoom() {
+	p.room.L.Lock()
+	defer p.room.L.Unlock()
+	for p.loaded > 0 && p.loaded+p.last > maxLoaded {
+		p.room.Wait()
+	}
+}
+
+// unload notes that a generation was parsed.
+func (p *pipeline) unload(g *generation) {
+	p.room.L.Lock()
+	defer p.room.L.Unlock()
+	p.loaded -= g.read
+	p.room.Broadcast()
 }
 
 // fresh returns an empty chunk.

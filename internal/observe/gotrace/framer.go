@@ -69,6 +69,8 @@ type generation struct {
 	head []byte
 	size int
 	over bool
+	// read is how many bytes of batches were read.
+	read int64
 }
 
 // batchHeader is what precedes the events of a batch.
@@ -189,6 +191,7 @@ func (g *generation) batch() error {
 		return g.fail(f.broken("generation %d is larger than %d MiB", g.number, f.limit>>20))
 	}
 	f.pending, g.head, g.size = nil, h.raw, h.size
+	g.read += int64(len(h.raw) + h.size)
 	return nil
 }
 
