@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"runtime/trace"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -113,6 +115,30 @@ func compress(t testing.TB, data []byte) []byte {
 		t.Fatal(err)
 	}
 	return zipped.Bytes()
+}
+
+func TestAFlightRecordersDumpIsReadAsATrace(t *testing.T) {
+	recorder := trace.NewFlightRecorder(trace.FlightRecorderConfig{MinAge: time.Second})
+	if err := recorder.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer recorder.Stop()
+	for range 100 {
+		var all sync.WaitGroup
+		for range 10 {
+			all.Go(func() { time.Sleep(time.Microsecond) })
+		}
+		all.Wait()
+	}
+	var dump bytes.Buffer
+	if _, err := recorder.WriteTo(&dump); err != nil {
+		t.Fatal(err)
+	}
+	r := analyse(t, dump.Bytes(), gotrace.Options{})
+	consult(t, bytes.NewReader(dump.Bytes())).compare(t, r)
+	if n := r.Latency[gotrace.Create].Count; n < 1000 {
+		t.Errorf("first waits: got %d, want those of 1,000 goroutines", n)
+	}
 }
 
 func TestWhatATraceOfABusyProgramShows(t *testing.T) {

@@ -60,6 +60,26 @@ func TestCompare(t *testing.T) {
 			change: func(_, a *gotrace.Report) {
 				a.Stall.Total, a.Latency[gotrace.Wake].P99 = second, 100*ms
 			}, want: gotrace.NoVerdict, reason: "stalled"},
+		{name: "the machine of one side was busy",
+			change: func(b, a *gotrace.Report) {
+				b.Host, a.Host = host(), host()
+				b.Host.WaitedShare, a.Host.WaitedShare, a.Latency[gotrace.Wake].P99 = 0.05, 0.4, 100*ms
+			}, want: gotrace.NoVerdict, reason: "waited for a CPU"},
+		{name: "the quota of one side was used up",
+			change: func(b, a *gotrace.Report) {
+				b.Host, a.Host = host(), host()
+				b.Host.ThrottledNS, a.Latency[gotrace.Wake].P99 = 2*second, 100*ms
+			}, want: gotrace.NoVerdict, reason: "quota was used up"},
+		{name: "both machines were as busy",
+			change: func(b, a *gotrace.Report) {
+				b.Host, a.Host = host(), host()
+				b.Host.WaitedShare, a.Host.WaitedShare, a.Latency[gotrace.Wake].P99 = 0.35, 0.4, 100*ms
+			}, want: gotrace.VerdictWorse},
+		{name: "one side alone was sampled",
+			change: func(_, a *gotrace.Report) {
+				a.Host = host()
+				a.Host.WaitedShare, a.Latency[gotrace.Wake].P99 = 0.4, 100*ms
+			}, want: gotrace.VerdictWorse},
 		{name: "a function that waits longer and has much of all waiting",
 			change: func(b, a *gotrace.Report) {
 				b.Functions[0].Latency[gotrace.Wake] = gotrace.Stats{Count: 500, Total: second, P50: 100 * us, P99: ms}
