@@ -6,7 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,17 +15,37 @@ import (
 )
 
 // prometheus answers each query by the value of a counter, and one of a share by a
-// quarter.
-type prometheus struct{ errors, requests atomic.Int64 }
+// quarter. Queries about one moment get answers about one moment, as of a real server.
+type prometheus struct {
+	mu               sync.Mutex
+	errors, requests int64
+	// at is the moment of the last query, asked what the counters were then.
+	at    string
+	asked struct{ errors, requests int64 }
+}
+
+// add counts requests, some of which are errors.
+func (p *prometheus) add(requests, errors int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.requests, p.errors = p.requests+requests, p.errors+errors
+}
 
 func (p *prometheus) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := r.ParseForm(); err != nil {
 		return nil, err
 	}
-	value := fmt.Sprint(p.requests.Load())
+	p.mu.Lock()
+	if at := r.FormValue("time"); at == "" || at != p.at {
+		p.at = at
+		p.asked.errors, p.asked.requests = p.errors, p.requests
+	}
+	counters := p.asked
+	p.mu.Unlock()
+	value := fmt.Sprint(counters.requests)
 	switch query := r.FormValue("query"); {
 	case query == "errors":
-		value = fmt.Sprint(p.errors.Load())
+		value = fmt.Sprint(counters.errors)
 	case strings.HasPrefix(query, "avg"):
 		value = "0.25"
 	}
@@ -44,7 +64,7 @@ func asked(name string, q objective.Query) objective.SLO {
 func TestJudge_asksServers(t *testing.T) {
 	c := openCourt(t)
 	server := new(prometheus)
-	server.requests.Store(5000)
+	server.add(5000, 0)
 	c.Judge = NewJudge(JudgeOptions{Engine: c.engine, Transport: server, PollEvery: time.Millisecond, Every: time.Hour})
 	counted := asked("counted", objective.Query{Server: "http://prometheus", Bad: "errors", Total: "requests"})
 	share := asked("share", objective.Query{Server: "http://prometheus", Ratio: "errors / requests"})
@@ -81,8 +101,7 @@ func TestJudge_asksServers(t *testing.T) {
 		}
 	}
 	await(sli.Counts{})
-	server.errors.Add(20)
-	server.requests.Add(1000)
+	server.add(1000, 20)
 	await(sli.Counts{Good: 980, Bad: 20})
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		c.Step(t.Context())
