@@ -16,8 +16,10 @@ import (
 func TestDemo(t *testing.T) {
 	testutil.RequireBPF(t)
 	testutil.RequireTool(t, "chromium", "chromium")
-	url := startDemo(t)
+	// The browser, which the other tests use as well, must not keep its profile in the
+	// demo's folder, which is gone after this test.
 	b := newTab(t, desktop)
+	url := startDemo(t)
 	for _, p := range []sitePage{
 		{name: "overview", path: "/", has: "shop"},
 		{name: "service", path: "/services/shop", has: "shop", drawing: true},
