@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/goshawk-io/goshawk/internal/observe/startup"
+	"github.com/goshawk-io/goshawk/internal/platform/cgroup"
 )
 
 // Evidence is what was gathered. A part that is nil was not asked for.
@@ -166,14 +167,7 @@ type QuotaGroup struct {
 	// CPUs is the quota.
 	CPUs float64
 	// Total is since the group was made, Seen over the interval.
-	Total, Seen Throttling
-}
-
-// Throttling is how often and for how long a control group was stopped. Time is
-// summed over its CPUs.
-type Throttling struct {
-	Periods, Throttled uint64
-	Time               time.Duration
+	Total, Seen cgroup.Throttling
 }
 
 // Memory is what the control groups of a process say of memory.

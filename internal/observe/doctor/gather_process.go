@@ -174,7 +174,7 @@ func (l *looker) compare(before, after sample) {
 	for i := range p.Groups {
 		for _, old := range before.groups {
 			if old.Path == p.Groups[i].Path {
-				p.Groups[i].Seen = p.Groups[i].Total.since(old.Total)
+				p.Groups[i].Seen = p.Groups[i].Total.Since(old.Total)
 			}
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/goshawk-io/goshawk/internal/observe/target"
+	"github.com/goshawk-io/goshawk/internal/platform/cgroup"
 	"github.com/goshawk-io/goshawk/internal/testutil"
 )
 
@@ -169,19 +170,18 @@ func TestGatherProcess_throttled(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(strconv.Itoa(g.PID)), 0); err != nil {
 		t.Fatal(err)
 	}
-	stopped := func() bool {
-		text, err := os.ReadFile(filepath.Join(dir, "cpu.stat"))
-		return err == nil && throttling(string(text)).Throttled > 0
+	group := cgroup.Group{Dir: dir, Path: dir}
+	throttled := func() uint64 {
+		is, err := group.Throttling()
+		if err != nil {
+			t.Error(err)
+		}
+		return is.Throttled
 	}
-	waitFor(t, stopped)
-	var at Throttling
+	waitFor(t, func() bool { return throttled() > 0 })
 	e := gather(t, options(g.PID, func() {
-		text, _ := os.ReadFile(filepath.Join(dir, "cpu.stat"))
-		at = throttling(string(text))
-		waitFor(t, func() bool {
-			text, _ := os.ReadFile(filepath.Join(dir, "cpu.stat"))
-			return throttling(string(text)).Throttled >= at.Throttled+3
-		})
+		at := throttled()
+		waitFor(t, func() bool { return throttled() >= at+3 })
 	}))
 	if got := rulesOf(e); !slices.Contains(got, "throttled") {
 		t.Errorf("found %q in %+v", got, e.Process.Groups)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/goshawk-io/goshawk/internal/model"
+	"github.com/goshawk-io/goshawk/internal/platform/cgroup"
 )
 
 func binaryCases() []ruleCase {
@@ -41,7 +42,7 @@ func processCases() []ruleCase {
 	process := func(change func(p *Process)) func(*Evidence) {
 		return func(e *Evidence) { change(e.Process) }
 	}
-	seen := func(t Throttling) func(*Evidence) {
+	seen := func(t cgroup.Throttling) func(*Evidence) {
 		return process(func(p *Process) { p.Groups[0].Seen = t })
 	}
 	return []ruleCase{
@@ -50,10 +51,12 @@ func processCases() []ruleCase {
 		{"GOMAXPROCS as the quota", "", 0, "", process(func(p *Process) { p.GoMaxProcs = "2" })},
 		{"GOMAXPROCS above the CPUs", "gomaxprocs-above-cpus", model.SeverityWarn, "GOMAXPROCS=16, and it may run on 4 CPUs", process(func(p *Process) { p.GoMaxProcs, p.Groups = "16", nil })},
 		{"GOMAXPROCS as many as CPUs", "", 0, "", process(func(p *Process) { p.GoMaxProcs, p.Groups = "4", nil })},
-		{"throttled now", "throttled", model.SeverityWarn, "stopped in 8 of 10 periods, for 400ms within 1s", seen(Throttling{10, 8, 400 * time.Millisecond})},
-		{"throttled for a moment", "", 0, "", seen(Throttling{10, 1, 20 * time.Millisecond})},
-		{"throttled before", "throttled", model.SeverityInfo, "300 of 1000 periods (30 %)", process(func(p *Process) { p.Groups[0].Total = Throttling{1000, 300, time.Minute} })},
-		{"throttled in a short past", "", 0, "", process(func(p *Process) { p.Groups[0].Total = Throttling{20, 10, time.Second} })},
+		{"throttled now", "throttled", model.SeverityWarn, "stopped in 8 of 10 periods, for 400ms within 1s", seen(cgroup.Throttling{Periods: 10, Throttled: 8, Time: 400 * time.Millisecond})},
+		{"throttled for a moment", "", 0, "", seen(cgroup.Throttling{Periods: 10, Throttled: 1, Time: 20 * time.Millisecond})},
+		{"throttled before", "throttled", model.SeverityInfo, "300 of 1000 periods (30 %)", process(func(p *Process) {
+			p.Groups[0].Total = cgroup.Throttling{Periods: 1000, Throttled: 300, Time: time.Minute}
+		})},
+		{"throttled in a short past", "", 0, "", process(func(p *Process) { p.Groups[0].Total = cgroup.Throttling{Periods: 20, Throttled: 10, Time: time.Second} })},
 		{"ready and not running", "run-delay", model.SeverityWarn, "ran for 200ms and were ready, with no CPU to run on, for 300ms (60 % of both)", process(func(p *Process) { p.CPU, p.RunDelay = 200*time.Millisecond, 300*time.Millisecond })},
 		{"idle, and late now and then", "", 0, "", process(func(p *Process) { p.CPU, p.RunDelay = time.Millisecond, 5*time.Millisecond })},
 		{"descriptors run out", "descriptors", model.SeverityWarn, "900 of 1024", process(func(p *Process) { p.Descriptors = 900 })},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/goshawk-io/goshawk/internal/model"
 	"github.com/goshawk-io/goshawk/internal/observe/startup"
+	"github.com/goshawk-io/goshawk/internal/platform/cgroup"
 	"github.com/goshawk-io/goshawk/internal/testutil"
 )
 
@@ -33,7 +34,7 @@ func healthy() *Evidence {
 		Process: &Process{
 			PID: 7, Interval: time.Second, HasEnvironment: true, CPUs: 4, Descriptors: 20, DescriptorLimit: 1024, Exe: "/src/m", Threads: 9,
 			CPU: 600 * time.Millisecond, RunDelay: 20 * time.Millisecond, HasSched: true, Goroutines: &Goroutines{First: 900, Last: 1000},
-			Groups: []QuotaGroup{{Path: "/app", CPUs: 2, Total: Throttling{Periods: 1000, Throttled: 3}, Seen: Throttling{Periods: 10}}},
+			Groups: []QuotaGroup{{Path: "/app", CPUs: 2, Total: cgroup.Throttling{Periods: 1000, Throttled: 3}, Seen: cgroup.Throttling{Periods: 10}}},
 			Memory: Memory{Limit: 1 << 30, Used: 300 << 20, Group: "/app"}, GoMemLimit: "900MiB",
 		},
 	}

@@ -13,6 +13,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/goshawk-io/goshawk/internal/platform/cgroup"
 )
 
 // CgroupKey is how the kernel names the control groups of a process. A group's
@@ -296,7 +298,7 @@ func parseCgroupMounts(mountinfo []byte) (v2, v1 cgroupMount) {
 		if !ok || len(mount) < 6 || len(super) < 3 || mount[3] != "/" {
 			continue
 		}
-		dir := unescapeMount(mount[4])
+		dir := cgroup.UnescapeMount(mount[4])
 		switch {
 		case super[0] == "cgroup2" && v2.dir == "":
 			v2.dir = dir
@@ -310,9 +312,4 @@ func parseCgroupMounts(mountinfo []byte) (v2, v1 cgroupMount) {
 		}
 	}
 	return v2, v1
-}
-
-// unescapeMount undoes the octal escapes of a path in mountinfo.
-func unescapeMount(path string) string {
-	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(path)
 }

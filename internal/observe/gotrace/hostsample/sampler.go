@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/goshawk-io/goshawk/internal/platform"
+	"github.com/goshawk-io/goshawk/internal/platform/cgroup"
 )
 
 const (
@@ -168,13 +169,13 @@ func (r *run) open() {
 	if r.load, err = openCounters("/proc/loadavg", 128); err != nil {
 		r.notSeen("the load: %v", err)
 	}
-	groups, seen := quotaGroups(r.proc)
-	if !seen {
-		r.notSeen("throttling: the control group of the process is not mounted here")
+	groups, err := quotaGroups(r.proc)
+	if err != nil {
+		r.notSeen("throttling: %v", err)
 	}
 	for _, g := range groups {
 		text, err := g.stat.read()
-		last, ok := parseThrottling(text)
+		last, ok := cgroup.ParseThrottling(text)
 		if err != nil || !ok {
 			r.notSeen("throttling: cpu.stat of %s cannot be read", g.Path)
 			g.stat.close()
@@ -288,15 +289,15 @@ func (r *run) sample() (int64, error) {
 	r.sampleThreads(&s)
 	for _, g := range r.groups {
 		text, err := g.stat.read()
-		is, ok := parseThrottling(text)
+		is, ok := cgroup.ParseThrottling(text)
 		if err != nil || !ok {
 			continue
 		}
-		d := is.minus(g.last)
+		d := is.Since(g.last)
 		g.last = is
-		s.Periods += max(0, d.periods)
-		s.ThrottledPeriods += max(0, d.throttled)
-		s.ThrottledNS += max(0, d.ns)
+		s.Periods += int64(d.Periods)
+		s.ThrottledPeriods += int64(d.Throttled)
+		s.ThrottledNS += d.Time.Nanoseconds()
 	}
 	if count%machineEvery == machineEvery-1 {
 		s.Machine = r.sampleMachine()
