@@ -150,6 +150,26 @@ func (r *rig) stateIs(s upgrade.State) {
 	r.t.Fatalf("it is not in state %s", s)
 }
 
+// TestUpgrade_signalsBeforeRun sends signals to a version that does not run yet: they do
+// not end it, as they would by default.
+func TestUpgrade_signalsBeforeRun(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, quick())
+	r.harm("wait new")
+	r.signal(unix.SIGUSR2)
+	next := r.entered(1, upgrade.Warming).Peer
+	for _, s := range []unix.Signal{unix.SIGUSR2, unix.SIGHUP} {
+		if err := unix.Kill(next, s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.harm("")
+	if o := r.outcome(0); o.Outcome != upgrade.Committed || o.PID != next {
+		t.Errorf("%+v", o)
+	}
+	r.logged("an upgrade is refused")
+}
+
 // TestUpgrade_busy asks for upgrades when none can begin: nothing is started.
 func TestUpgrade_busy(t *testing.T) {
 	t.Parallel()

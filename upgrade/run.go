@@ -32,9 +32,8 @@ import (
 // that goes on, SIGHUP calls [Options.Reload], SIGTERM and SIGINT drain; the second of
 // these cuts all connections.
 func (u *Upgrader) Run(ctx context.Context) error {
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, unix.SIGUSR1, unix.SIGUSR2, unix.SIGHUP, unix.SIGTERM, unix.SIGINT)
-	defer signal.Stop(signals)
+	signal.Notify(u.signals, unix.SIGTERM, unix.SIGINT)
+	defer signal.Stop(u.signals)
 	ctx, cancel := context.WithCancel(ctx)
 	var working sync.WaitGroup
 	defer working.Wait()
@@ -47,12 +46,12 @@ func (u *Upgrader) Run(ctx context.Context) error {
 	prepared := make(chan error, 1)
 	working.Go(func() { prepared <- u.warm(ctx) })
 	working.Go(func() { u.keepTime(ctx) })
-	why := u.serve(ctx, signals, prepared, failed, &working)
+	why := u.serve(ctx, prepared, failed, &working)
 	said := why
 	if errors.Is(why, errSignal) {
 		why = nil
 	}
-	return errors.Join(why, u.drain(said, signals))
+	return errors.Join(why, u.drain(said))
 }
 
 // errSignal is the reason to drain of a process that was told to.
@@ -60,7 +59,7 @@ var errSignal = errors.New("it was told to end by a signal")
 
 // serve waits until there is a reason to drain, and returns it if it is an error, or
 // errSignal.
-func (u *Upgrader) serve(ctx context.Context, signals <-chan os.Signal, prepared, failed <-chan error, working *sync.WaitGroup) error {
+func (u *Upgrader) serve(ctx context.Context, prepared, failed <-chan error, working *sync.WaitGroup) error {
 	for {
 		select {
 		case <-ctx.Done():
@@ -81,7 +80,7 @@ func (u *Upgrader) serve(ctx context.Context, signals <-chan os.Signal, prepared
 				return fmt.Errorf("upgrade: get ready: %w", err)
 			}
 			u.ready(ctx, working)
-		case s := <-signals:
+		case s := <-u.signals:
 			switch s {
 			case unix.SIGUSR2:
 				working.Go(func() {
@@ -239,14 +238,14 @@ func (u *Upgrader) keepTime(ctx context.Context) {
 
 // drain finishes what has begun, and gives everything back. Why is the reason, nil if it is
 // no error.
-func (u *Upgrader) drain(why error, signals <-chan os.Signal) error {
+func (u *Upgrader) drain(why error) error {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), u.options.Drain, fmt.Errorf("it took more than %v", u.options.Drain))
 	defer cancel()
 	hard, cancelHard := context.WithCancelCause(ctx)
 	defer cancelHard(nil)
 	done := make(chan struct{})
 	defer close(done)
-	go hearEnd(signals, done, errors.Is(why, errSignal), cancelHard)
+	go hearEnd(u.signals, done, errors.Is(why, errSignal), cancelHard)
 	u.endAttempt(hard, why)
 	condemned, last := u.condemnedNow(), !u.is(Committed) && u.owns()
 	draining := hard

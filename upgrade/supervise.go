@@ -81,7 +81,7 @@ func Supervise(ctx context.Context, o SuperviseOptions) (exit int, err error) {
 	if s.manager, err = systemd.NewNotifier(os.Environ()); err != nil {
 		return 0, fmt.Errorf("supervise: %w", err)
 	}
-	folder, err := os.MkdirTemp("", "goshawk-supervise-")
+	folder, err := systemd.PrivateFolder("goshawk-supervise-", os.Getenv)
 	if err != nil {
 		return 0, fmt.Errorf("supervise: %w", err)
 	}

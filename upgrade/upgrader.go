@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -32,6 +33,7 @@ type Upgrader struct {
 	// successor is the process that has taken over, nil before.
 	successor *next
 
+	signals chan os.Signal
 	// attempt holds an element while an upgrade goes on.
 	attempt chan struct{}
 	// draining is closed when this process begins to drain, succeeded when a new one
@@ -70,13 +72,18 @@ type Upgrader struct {
 
 // New returns what this process needs to be upgraded. It must be called once, before
 // sockets are opened, and by every version.
+//
+// From here on SIGUSR1, SIGUSR2 and SIGHUP no longer end the process, as they do by
+// default: those that come before [Upgrader.Run] are taken up by it.
 func New(o Options) (*Upgrader, error) {
 	u := &Upgrader{
 		options: o.withDefaults(), attempt: make(chan struct{}, 1), state: Warming, since: time.Now(), generation: 1,
-		draining: make(chan struct{}), succeeded: make(chan struct{}), condemned: make(chan struct{}),
+		signals: make(chan os.Signal, 8), draining: make(chan struct{}), succeeded: make(chan struct{}), condemned: make(chan struct{}),
 	}
 	u.sockets.shut = true
+	signal.Notify(u.signals, unix.SIGUSR1, unix.SIGUSR2, unix.SIGHUP)
 	if err := u.begin(); err != nil {
+		signal.Stop(u.signals)
 		return nil, fmt.Errorf("upgrade: %w", err)
 	}
 	u.listenToControl()

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -111,10 +112,7 @@ func (o *upgradeRun) run(cmd *cobra.Command, env Env, command []string) error {
 
 // supervise runs a server that uses package upgrade.
 func (o *upgradeRun) supervise(ctx context.Context, env Env, command []string) error {
-	options := upgrade.SuperviseOptions{Command: command}
-	if o.verbose {
-		options.Log = env.logger()
-	}
+	options := upgrade.SuperviseOptions{Command: command, Log: o.logger(env)}
 	exit, err := upgrade.Supervise(context.WithoutCancel(ctx), options)
 	if err != nil {
 		return runFailure(err)
@@ -165,10 +163,16 @@ func (o *upgradeRun) options(env Env, command []string) (swap.Options, error) {
 	if gate != nil {
 		options.Gate = gate
 	}
-	if o.verbose {
-		options.Log = env.logger()
-	}
+	options.Log = o.logger(env)
 	return options, err
+}
+
+// logger says what is refused or goes wrong, and with --verbose all that goes on.
+func (o *upgradeRun) logger(env Env) *slog.Logger {
+	if o.verbose {
+		return env.logger()
+	}
+	return slog.New(slog.NewTextHandler(env.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
 const listenHint = "write --listen NAME=ADDR, such as web=:8080, web=127.0.0.1:8080, web=/run/web.sock or dns=udp::53"

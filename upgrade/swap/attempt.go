@@ -26,13 +26,13 @@ func (e *Engine) Upgrade(ctx context.Context) (upgrade.Outcome, error) {
 	case e.attempt <- struct{}{}:
 		defer func() { <-e.attempt }()
 	default:
-		return upgrade.Outcome{}, fmt.Errorf("upgrade: %w: another upgrade goes on, or the server ends", upgrade.ErrBusy)
+		return upgrade.Outcome{}, e.refuse(errors.New("another upgrade goes on, or the server ends"))
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	a, err := e.begin(cancel)
 	if err != nil {
-		return upgrade.Outcome{}, fmt.Errorf("upgrade: %w: %w", upgrade.ErrBusy, err)
+		return upgrade.Outcome{}, e.refuse(err)
 	}
 	err = a.run(ctx)
 	e.mu.Lock()
@@ -43,6 +43,15 @@ func (e *Engine) Upgrade(ctx context.Context) (upgrade.Outcome, error) {
 		return a.outcome, fmt.Errorf("upgrade: %w", err)
 	}
 	return a.outcome, nil
+}
+
+// refuse notes that an upgrade cannot begin, and why.
+func (e *Engine) refuse(why error) error {
+	e.options.Log.Warn("an upgrade is refused", "reason", why)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.refused = &upgrade.Refusal{Time: time.Now(), Reason: why.Error()}
+	return fmt.Errorf("upgrade: %w: %w", upgrade.ErrBusy, why)
 }
 
 // begin says why no upgrade can begin now, or marks that one does.

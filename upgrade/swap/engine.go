@@ -51,6 +51,7 @@ type Engine struct {
 	versions map[int]*version
 	previous *version
 	last     *upgrade.Outcome
+	refused  *upgrade.Refusal
 	abort    context.CancelCauseFunc
 	stopping bool
 }
@@ -90,7 +91,7 @@ func (e *Engine) open() error {
 	if e.sockets, err = openSockets(e.options.Listeners, os.Environ()); err != nil {
 		return err
 	}
-	if e.folder, err = os.MkdirTemp("", "goshawk-run-"); err != nil {
+	if e.folder, err = systemd.PrivateFolder("goshawk-run-", os.Getenv); err != nil {
 		return err
 	}
 	if e.receiver, err = systemd.NewReceiver(e.folder); err != nil {
@@ -244,9 +245,8 @@ func (e *Engine) handle(ctx context.Context, s os.Signal) {
 	switch s {
 	case unix.SIGUSR2:
 		e.working.Go(func() {
-			if _, err := e.Upgrade(ctx); err != nil {
-				e.options.Log.Error("no new version", "error", err)
-			}
+			// What comes of it is an event, or was refused and logged.
+			_, _ = e.Upgrade(ctx)
 		})
 	case unix.SIGUSR1:
 		if !e.Abort("aborted by SIGUSR1") {

@@ -109,6 +109,10 @@ func (e *Engine) Status() Status {
 		last := *e.last
 		s.Last = &last
 	}
+	if e.refused != nil {
+		refused := *e.refused
+		s.Refused = &refused
+	}
 	return s
 }
 

@@ -227,6 +227,9 @@ func TestUpgrade_isRefusedWhileAnotherGoesOn(t *testing.T) {
 	if o, err := r.upgrade(); !errors.Is(err, upgrade.ErrBusy) || o.Outcome != "" {
 		t.Errorf("%+v %v", o, err)
 	}
+	if s := r.engine.Status(); s.Refused == nil || !strings.Contains(s.Refused.Reason, "another upgrade goes on") || s.Refused.Time.Before(s.Since) {
+		t.Errorf("refused: %+v", s.Refused)
+	}
 	if !r.engine.Abort("enough") {
 		t.Error("nothing to abort")
 	}

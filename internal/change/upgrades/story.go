@@ -30,6 +30,9 @@ func (s *story) hear(e *upgrade.Event) {
 	if s.version != nil && e.PID != int(s.process.PID) {
 		if p, ok := s.version(e.PID); ok {
 			s.process = p
+		} else if e.PID > 0 {
+			// It has ended before anybody saw it: a version of the same server.
+			s.process.PID = int32(e.PID)
 		}
 	}
 	if e.Outcome != nil {

@@ -116,7 +116,7 @@ func TestStory(t *testing.T) {
 }
 
 // TestStory_ofAServerThatIsRunForSomebody has a process tell of the versions that it runs:
-// the events are theirs, as far as they are known.
+// the events are theirs, and of the same server where one is not known.
 func TestStory_ofAServerThatIsRunForSomebody(t *testing.T) {
 	began := time.Unix(1, 0)
 	var got []string
@@ -134,7 +134,7 @@ func TestStory_ofAServerThatIsRunForSomebody(t *testing.T) {
 	} {
 		s.hear(&e)
 	}
-	want := []string{"goshawk 5 drain", "shop 50 drain", "shop 50 drain"}
+	want := []string{"goshawk 500 drain", "shop 50 drain", "shop 500 drain"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -15,6 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// receiverName is the file of the socket in its folder.
+const receiverName = "notify"
+
 // maxDescriptors is the most that the kernel passes with one message.
 const maxDescriptors = 253
 
@@ -38,7 +41,7 @@ func NewReceiver(dir string) (*Receiver, error) {
 		return nil, fmt.Errorf("socket for notifications in %s: %w", dir, err)
 	}
 	r := &Receiver{
-		path: filepath.Join(dir, "notify"),
+		path: filepath.Join(dir, receiverName),
 		// Of what is too long the kernel keeps one byte too many, which shows it.
 		text:    make([]byte, maxMessage+1),
 		control: make([]byte, unix.CmsgSpace(unix.SizeofUcred)+unix.CmsgSpace(maxDescriptors*4)),
