@@ -22,8 +22,9 @@ type TraceOptions struct {
 // TraceView is the page of one execution trace.
 type TraceView struct {
 	File string
-	// Back leads to the list of traces; it is empty in a file.
-	Back string
+	// Back leads to the list of traces, and Remove is where the API removes this one; they
+	// are empty in a file.
+	Back, Remove string
 	// Facts are what the head says of the trace, Began the wall clock at its first event.
 	Facts []string
 	Began when

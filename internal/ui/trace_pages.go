@@ -49,7 +49,7 @@ func (s *server) trace(r *http.Request) (*Page, error) {
 		return nil, err
 	}
 	v := newTraceView(&kept.Trace, s.now())
-	v.Back = "/traces"
+	v.Back, v.Remove = "/traces", "/api/v1/traces/"+url.PathEscape(r.PathValue("id"))
 	return &Page{View: "trace", Nav: navTraces, Title: "Trace " + clip(v.File, 80), Body: v}, nil
 }
 

@@ -166,6 +166,20 @@ func TestTrace_uploadLeadsToItsPage(t *testing.T) {
 	b.wait(`location.pathname.length > 10 && document.querySelector("h1")?.textContent === "of the test.trace"`)
 }
 
+func TestTrace_isRemovedByTheSecondPress(t *testing.T) {
+	b, url := siteTab(t, tracedSite(t), desktop, "/")
+	b.visit(url + "/traces/" + shopTrace)
+	b.wait(`customElements.get("goshawk-remove") !== undefined`)
+	press := `document.querySelector("goshawk-remove button").click()`
+	b.do(press)
+	b.wait(`document.querySelector("goshawk-remove button").textContent === "Really remove it"`)
+	b.do(press)
+	b.wait(`location.pathname === "/traces" && document.querySelector("#list-title") !== null`)
+	if value[bool](b, `document.body.innerHTML.includes("`+shopTrace+`")`) {
+		t.Error("the list still has it")
+	}
+}
+
 func TestTrace_uploadSaysWhyItWasRefused(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "page.html")
 	if err := os.WriteFile(file, []byte("<!doctype html><title>no trace</title>"), 0o600); err != nil {

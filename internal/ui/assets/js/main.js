@@ -26,6 +26,7 @@ const RARE = {
   "goshawk-timeline": () => import("./tracetime.js").then((m) => m.Timeline),
   "goshawk-rows": () => import("./tracerows.js").then((m) => m.Rows),
   "goshawk-upload": () => import("./traceupload.js").then((m) => m.Upload),
+  "goshawk-remove": () => import("./traceremove.js").then((m) => m.Remove),
 };
 
 /** Loads what the page has of them. */
