@@ -9,6 +9,7 @@ import (
 
 	v1 "github.com/goshawk-io/goshawk/internal/api/v1"
 	"github.com/goshawk-io/goshawk/internal/export/table"
+	"github.com/goshawk-io/goshawk/internal/model"
 )
 
 // How many rows a report shows of a list without --all.
@@ -261,18 +262,11 @@ func (t *traceText) host(h *v1.TraceHost) {
 	}
 }
 
-// idles tells whether a reason to be blocked is of the runtime's own goroutines, or
-// of those that wait for something to do.
-func idles(b *v1.TraceBlock) bool {
-	return strings.HasPrefix(b.Reason, "GC ") || strings.HasPrefix(b.Reason, "system goroutine") ||
-		b.Reason == "(not seen)" || b.Count == 0
-}
-
 // blocking renders where goroutines were blocked.
 func (t *traceText) blocking(v *v1.Trace) {
 	blocks := v.Blocking
 	if !t.all {
-		blocks = slices.DeleteFunc(slices.Clone(blocks), func(b v1.TraceBlock) bool { return idles(&b) })
+		blocks = slices.DeleteFunc(slices.Clone(blocks), func(b v1.TraceBlock) bool { return b.Idle })
 	}
 	if len(blocks) == 0 {
 		return
@@ -282,24 +276,19 @@ func (t *traceText) blocking(v *v1.Trace) {
 	var rows []statRow
 	for i := range shown {
 		b := &shown[i]
-		rows = append(rows, statRow{b.Reason + " in " + place(b.Stack), b.TraceStats})
+		rows = append(rows, statRow{b.Reason + " in " + shortPlace(b.Place), b.TraceStats})
 	}
 	t.stats("", rows)
 	t.more(len(v.Blocking)-len(shown), "place", "places")
 }
 
-// place names the first line of a stack that is of neither the runtime nor what
-// waits on its behalf.
-func place(stack []v1.Frame) string {
-	for _, f := range stack {
-		if !slices.ContainsFunc([]string{"runtime.", "sync.", "internal/", "time.Sleep", "syscall."}, func(p string) bool { return strings.HasPrefix(f.Func, p) }) {
-			return fmt.Sprintf("%s:%d", f.Func, f.Line)
-		}
+// shortPlace leaves out the folders of packages.
+func shortPlace(place string) string {
+	line, in, ok := strings.Cut(place, " (")
+	if !ok {
+		return model.ShortFunction(place)
 	}
-	if len(stack) == 0 {
-		return "an unknown place"
-	}
-	return stack[len(stack)-1].Func
+	return model.ShortFunction(line) + " (" + model.ShortFunction(in)
 }
 
 // worst renders the longest waits in words.
@@ -326,8 +315,8 @@ func waitText(w *v1.TraceWait) string {
 		text += "was created" + by
 	case "wake":
 		text += "was woken" + by
-		if len(w.Stack) > 0 {
-			text += " in " + table.Printable(place(w.Stack))
+		if w.Place != "" {
+			text += " in " + table.Printable(w.Place)
 		}
 	case "preempt":
 		text += "was preempted"

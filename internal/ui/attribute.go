@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	v1 "github.com/goshawk-io/goshawk/internal/api/v1"
+	"github.com/goshawk-io/goshawk/internal/model"
 )
 
 // text returns an attribute as text, empty when it is unset.
@@ -225,7 +226,7 @@ func siteOfFrame(f v1.Frame) site {
 }
 
 func newSite(function, file, line string) site {
-	return site{Func: visible(function), Short: visible(shortFunc(function)), File: visible(file), Line: line}
+	return site{Func: visible(function), Short: visible(model.ShortFunction(function)), File: visible(file), Line: line}
 }
 
 // At renders file and line, without folders.
@@ -250,17 +251,4 @@ func (s site) Whole() string {
 		}
 	}
 	return whole
-}
-
-// shortFunc leaves out the folders of a function's package.
-func shortFunc(function string) string {
-	// The path ends at the last slash before the type parameters, if any.
-	end := strings.IndexAny(function, "[(")
-	if end < 0 {
-		end = len(function)
-	}
-	if i := strings.LastIndexByte(function[:end], '/'); i >= 0 {
-		return function[i+1:]
-	}
-	return function
 }

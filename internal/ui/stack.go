@@ -1,11 +1,11 @@
 package ui
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
 	v1 "github.com/goshawk-io/goshawk/internal/api/v1"
+	"github.com/goshawk-io/goshawk/internal/model"
 )
 
 // Stack is the one call stack: groups of frames, innermost first. A group of
@@ -40,8 +40,8 @@ func newStack(frames []v1.Frame) Stack {
 	s := Stack{Len: len(frames)}
 	found := false
 	for _, f := range frames {
-		own := !standard(f.Func)
-		short := shortFunc(f.Func)
+		own := !model.StandardLibrary(f.Func)
+		short := model.ShortFunction(f.Func)
 		view := FrameView{Path: visible(strings.TrimSuffix(f.Func, short)), Func: visible(short), At: frameAt(f), Title: visible(f.File), First: own && !found}
 		found = found || own
 		if n := len(s.Groups); n == 0 || s.Groups[n-1].Own != own {
@@ -67,40 +67,10 @@ func frameAt(f v1.Frame) string {
 	return visible(f.File) + ":" + strconv.Itoa(f.Line)
 }
 
-// standard is true of a function of the standard library, by the first element
-// of its import path: a module of one's own may be named without a dot.
-func standard(function string) bool {
-	first, _, _ := strings.Cut(packageOf(function), "/")
-	return slices.Contains(standardRoots(), first)
-}
-
-func standardRoots() []string {
-	return []string{
-		"archive", "bufio", "bytes", "cmp", "compress", "container", "context", "crypto", "database", "debug", "embed", "encoding",
-		"errors", "expvar", "flag", "fmt", "go", "hash", "html", "image", "index", "internal", "io", "iter", "log", "maps", "math",
-		"mime", "net", "os", "path", "plugin", "reflect", "regexp", "runtime", "slices", "sort", "strconv", "strings", "structs",
-		"sync", "syscall", "testing", "text", "time", "unicode", "unique", "unsafe", "vendor", "weak",
-	}
-}
-
-// packageOf returns the import path of a function's package. A dot in the last
-// element of a path is written %2e in a symbol.
-func packageOf(function string) string {
-	end := strings.IndexAny(function, "[(")
-	if end < 0 {
-		end = len(function)
-	}
-	slash := strings.LastIndexByte(function[:end], '/')
-	if dot := strings.IndexByte(function[slash+1:], '.'); dot >= 0 {
-		return function[:slash+1+dot]
-	}
-	return function
-}
-
 func packages(frames []FrameView) string {
 	var list []string
 	for _, f := range frames {
-		if p := packageOf(f.Path + f.Func); len(list) == 0 || list[len(list)-1] != p {
+		if p := model.PackageOf(f.Path + f.Func); len(list) == 0 || list[len(list)-1] != p {
 			list = append(list, p)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	v1 "github.com/goshawk-io/goshawk/internal/api/v1"
+	"github.com/goshawk-io/goshawk/internal/model"
 )
 
 // TraceFunction is a row about the goroutines of one entry function, which opens.
@@ -53,7 +54,7 @@ func newTraceFunctions(v *v1.Trace, axis traceAxis) (list []TraceFunction, left 
 
 func newTraceFunction(f *v1.TraceFunction, axis traceAxis, i int) TraceFunction {
 	all := sumLatency(&f.Latency)
-	short := shortFunc(f.Name)
+	short := model.ShortFunction(f.Name)
 	path := f.Name[:max(len(f.Name)-len(short), 0)]
 	row := TraceFunction{
 		Path: clip(visible(path), 100), Name: clip(visible(short), 200), Title: clip(visible(f.Name), 1000),

@@ -29,7 +29,7 @@ func fullTrace(evil string) v1.Trace {
 	}
 	v.Ranges = []v1.TraceRange{{Name: "GC concurrent mark phase" + evil, TraceStats: stats, Open: 1, Cut: 2}}
 	v.Blocking = []v1.TraceBlock{
-		{Reason: "sync" + evil, Stack: stack, TraceStats: stats, Open: 2, OpenNS: 4e9}, {Reason: "GC worker (idle)", TraceStats: stats}, {Reason: "chan receive", Open: 1, OpenNS: 9e9},
+		{Reason: "sync" + evil, Place: "net/http.(*conn).serve" + evil, Stack: stack, TraceStats: stats, Open: 2, OpenNS: 4e9}, {Reason: "GC worker (idle)", Idle: true, TraceStats: stats}, {Reason: "chan receive", Idle: true, Open: 1, OpenNS: 9e9},
 	}
 	v.Waits = []v1.TraceWait{
 		{Class: "create", AtNS: 5e8, DurationNS: 12_200_000, Goroutine: 77, Function: "main.work" + evil, By: 3, ByFunction: "net/http.(*conn).serve", Ahead: 45, GCNS: 6_700_000},

@@ -41,9 +41,9 @@ func newTraceBlocks(v *v1.Trace) (own, idle []TraceBlock, left string) {
 	for i := range v.Blocking {
 		b := &v.Blocking[i]
 		switch {
-		case idles(b) && len(idle) < maxTraceIdle:
+		case b.Idle && len(idle) < maxTraceIdle:
 			idle = append(idle, newTraceBlock(b))
-		case !idles(b) && len(own) < maxTraceBlocks:
+		case !b.Idle && len(own) < maxTraceBlocks:
 			own = append(own, newTraceBlock(b))
 		default:
 			skipped++
@@ -55,16 +55,9 @@ func newTraceBlocks(v *v1.Trace) (own, idle []TraceBlock, left string) {
 	return own, idle, left
 }
 
-// idles is true of the runtime's own goroutines, which wait for work, and of what was
-// blocked all the time.
-func idles(b *v1.TraceBlock) bool {
-	return strings.HasPrefix(b.Reason, "GC ") || strings.HasPrefix(b.Reason, "system goroutine") || b.Reason == "(not seen)" || b.Count == 0
-}
-
 func newTraceBlock(b *v1.TraceBlock) TraceBlock {
-	place := placeOf(b.Stack)
 	row := TraceBlock{
-		Reason: clip(visible(b.Reason), 100), Place: clip(visible(place), 200), Title: clip(visible(place), 1000), Stack: traceStack(b.Stack),
+		Reason: clip(visible(b.Reason), 100), Place: clip(visible(b.Place), 200), Title: clip(visible(b.Place), 1000), Stack: traceStack(b.Stack),
 		Columns: []TraceNumber{
 			{"Times", count(b.Count), int64(min(b.Count, 1<<62))}, {"In all", duration(b.TotalNS), b.TotalNS}, {"p50", duration(b.P50NS), b.P50NS},
 			{"p99", duration(b.P99NS), b.P99NS}, {"Longest", duration(b.MaxNS), b.MaxNS},
@@ -74,19 +67,6 @@ func newTraceBlock(b *v1.TraceBlock) TraceBlock {
 		row.Open = plural(b.Open, "goroutine is", "goroutines are") + " blocked here at the end, for " + duration(b.OpenNS) + " together."
 	}
 	return row
-}
-
-// placeOf names the first call of a stack that is not the runtime's or a lock's.
-func placeOf(stack []v1.Frame) string {
-	for _, f := range stack {
-		if !slices.Contains([]string{"runtime", "sync", "syscall", "time", "internal"}, strings.SplitN(packageOf(f.Func), "/", 2)[0]) {
-			return f.Func
-		}
-	}
-	if len(stack) == 0 {
-		return "an unknown place"
-	}
-	return stack[len(stack)-1].Func
 }
 
 func traceStack(frames []v1.Frame) Stack {

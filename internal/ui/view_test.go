@@ -6,6 +6,7 @@ import (
 	"time"
 
 	v1 "github.com/goshawk-io/goshawk/internal/api/v1"
+	"github.com/goshawk-io/goshawk/internal/model"
 )
 
 func TestOutcome_ofEachEnd(t *testing.T) {
@@ -45,7 +46,7 @@ func TestStack_foldsTheStandardLibraryAndMarksOwnCode(t *testing.T) {
 		"main.main": false, "runtime.goexit": true, "shop.run": false, "example.com/x.F": false, "net/http.(*conn).serve": true,
 		"slices.SortFunc[go.shape.[]example.com/x.T,go.shape.int]": true, "internal/poll.(*FD).Read": true, "": false,
 	} {
-		if standard(function) != std {
+		if model.StandardLibrary(function) != std {
 			t.Errorf("standard(%q) = %v", function, !std)
 		}
 	}

@@ -146,8 +146,13 @@ type TraceGoroutines struct {
 
 // TraceBlock is time blocked for one reason in one place.
 type TraceBlock struct {
-	Reason string  `json:"reason"`
-	Stack  []Frame `json:"stack"`
+	Reason string `json:"reason"`
+	// Place names the line of Stack that a reader looks for.
+	Place string  `json:"place"`
+	Stack []Frame `json:"stack"`
+	// Idle is true of the runtime's own goroutines, which wait for work, and of what was
+	// blocked all the time.
+	Idle bool `json:"idle"`
 	TraceStats
 	// Open counts goroutines that are blocked there at the end.
 	Open   uint64 `json:"open"`
@@ -166,12 +171,14 @@ type TraceWait struct {
 	By         int64  `json:"by_goroutine_id,omitempty"`
 	ByFunction string `json:"by_function,omitempty"`
 	// Ahead counts goroutines that waited already, IdlePs the Ps that were idle.
-	Ahead     int     `json:"ahead"`
-	IdlePs    int     `json:"idle_ps"`
-	STWNS     int64   `json:"stw_ns"`
-	GCNS      int64   `json:"gc_ns"`
-	SilenceNS int64   `json:"silence_ns"`
-	Stack     []Frame `json:"stack,omitempty"`
+	Ahead     int   `json:"ahead"`
+	IdlePs    int   `json:"idle_ps"`
+	STWNS     int64 `json:"stw_ns"`
+	GCNS      int64 `json:"gc_ns"`
+	SilenceNS int64 `json:"silence_ns"`
+	// Place names the line of Stack that a reader looks for.
+	Place string  `json:"place,omitempty"`
+	Stack []Frame `json:"stack,omitempty"`
 	// RunDelayNS and ThrottledNS are what the host did to the process meanwhile,
 	// summed over threads and CPUs; null when that was not sampled.
 	RunDelayNS  *int64 `json:"run_delay_ns"`

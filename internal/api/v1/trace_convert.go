@@ -105,7 +105,7 @@ func traceFrame(f gotrace.Frame) Frame {
 }
 
 func traceBlock(b gotrace.Block) TraceBlock {
-	return TraceBlock{Reason: text(b.Reason), Stack: traceList(b.Stack, 0, traceFrame),
+	return TraceBlock{Reason: text(b.Reason), Place: text(gotrace.Place(b.Stack)), Idle: b.Idles(), Stack: traceList(b.Stack, 0, traceFrame),
 		TraceStats: traceStats(b.Stats), Open: b.Open, OpenNS: b.OpenTotal}
 }
 
@@ -113,6 +113,9 @@ func traceWait(w gotrace.Wait) TraceWait {
 	v := TraceWait{Class: w.Class.String(), AtNS: w.At, DurationNS: w.Duration, Goroutine: w.Goroutine,
 		Function: text(w.Function), By: max(w.By, 0), ByFunction: text(w.ByFunction), Ahead: w.Ahead, IdlePs: w.IdlePs,
 		STWNS: w.STW, GCNS: w.GC, SilenceNS: w.Silence, Stack: traceList(w.Stack, 0, traceFrame)}
+	if len(w.Stack) > 0 {
+		v.Place = text(gotrace.Place(w.Stack))
+	}
 	if w.Host != nil {
 		v.RunDelayNS, v.ThrottledNS = new(w.Host.RunDelay), new(w.Host.Throttled)
 	}

@@ -239,7 +239,7 @@ func (a *analyser) status(g *goroutine, known bool, state trace.GoState, stack i
 	g.state, g.since, g.seen, g.by = state, a.now, false, -1
 	a.states[state]++
 	if state == trace.GoWaiting || state == trace.GoSyscall {
-		g.block = a.blockOf(blockKey{reason: "(not seen)", stack: stack})
+		g.block = a.blockOf(blockKey{reason: notSeen, stack: stack})
 	}
 }
 
@@ -351,7 +351,7 @@ func (a *analyser) functionOf(g *goroutine) *functionTally {
 	if g.fn != nil {
 		return g.fn
 	}
-	return a.function(unnamed)
+	return a.function(notSeen)
 }
 
 // function returns the tally of an entry function.

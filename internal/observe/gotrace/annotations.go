@@ -77,7 +77,7 @@ func (a *annotations) task(o op, id uint64, name string, now int64) {
 		delete(a.openTasks, id)
 	case o == opTaskEnd:
 		if name == "" {
-			name = unnamed
+			name = notSeen
 		}
 		a.tasks.get(name).cut++
 	}

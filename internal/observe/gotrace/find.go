@@ -220,7 +220,7 @@ func growth(r *Report) *model.Finding {
 		}
 	}
 	if place.Open > 0 {
-		evidence += fmt.Sprintf(" %d of all are blocked (%s) in %s.", place.Open, place.Reason, where(place.Stack))
+		evidence += fmt.Sprintf(" %d of all are blocked (%s) in %s.", place.Open, place.Reason, Place(place.Stack))
 	}
 	return &model.Finding{Rule: ruleGrowth, Severity: model.SeverityWarn, Evidence: evidence,
 		Remedy: "See that what starts these goroutines also ends them: a context that is cancelled, a channel that is closed, a bound on how many there are."}
@@ -239,7 +239,7 @@ func contention(r *Report) *model.Finding {
 	}
 	return &model.Finding{Rule: ruleContention, Severity: model.SeverityWarn,
 		Evidence: fmt.Sprintf("Goroutines waited %d times for the mutex in %s, %s in all: %.1f at any time, p50 %s, p99 %s.",
-			worst.Count, where(worst.Stack), duration(worst.Total), mean, duration(worst.P50), duration(worst.P99)),
+			worst.Count, Place(worst.Stack), duration(worst.Total), mean, duration(worst.P50), duration(worst.P99)),
 		Remedy: "Hold it for less time, split what it guards, or let fewer goroutines compete for it."}
 }
 
@@ -251,19 +251,6 @@ func locks(stack []Frame) bool {
 		}
 	}
 	return false
-}
-
-// where returns the first line of a stack that is not the runtime's or sync's.
-func where(stack []Frame) string {
-	for _, f := range stack {
-		if !strings.HasPrefix(f.Func, "runtime.") && !strings.HasPrefix(f.Func, "sync.") && !strings.HasPrefix(f.Func, "internal/") {
-			return fmt.Sprintf("%s:%d", f.Func, f.Line)
-		}
-	}
-	if len(stack) == 0 {
-		return "a place that the trace does not tell"
-	}
-	return stack[len(stack)-1].Func
 }
 
 // duration renders ns with three digits.

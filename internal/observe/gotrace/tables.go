@@ -20,8 +20,9 @@ const (
 )
 
 const (
-	// unnamed is the entry function of goroutines of which no stack was seen.
-	unnamed = "(not seen)"
+	// notSeen is the entry function of goroutines of which no stack was seen, and the
+	// reason of those that were blocked when the trace began.
+	notSeen = "(not seen)"
 	// others takes what a table has no room for.
 	others = "(others)"
 )
