@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/goshawk-io/goshawk/internal/model"
@@ -34,6 +35,8 @@ func doctorTrace(ctx context.Context, e *doctor.Evidence, pid int32, o *doctorOp
 		unseen(err.Error())
 		return nil
 	}
+	// The trace counts them, and has a rule of its own about their growth.
+	e.Unseen = slices.DeleteFunc(e.Unseen, func(u doctor.Unseen) bool { return u.What == doctor.UnseenGoroutines })
 	return &traceFindings{gotrace.Find(r)}
 }
 

@@ -36,9 +36,11 @@ func TestDoctorJudgesATraceOfAProcess(t *testing.T) {
 			if got := slices.Contains(v.Rules, "p-saturation"); got != test.traced {
 				t.Errorf("judged by the rules of traces: got %v, want %v", got, test.traced)
 			}
-			unseen := slices.ContainsFunc(v.Unseen, func(u v1.DoctorUnseen) bool { return strings.HasPrefix(u.What, "execution trace") })
-			if unseen == test.traced {
-				t.Errorf("named as not seen: got %v; %+v", unseen, v.Unseen)
+			for _, what := range []string{"execution trace", "how many goroutines"} {
+				unseen := slices.ContainsFunc(v.Unseen, func(u v1.DoctorUnseen) bool { return strings.HasPrefix(u.What, what) })
+				if unseen == test.traced {
+					t.Errorf("%s named as not seen: got %v; %+v", what, unseen, v.Unseen)
+				}
 			}
 		})
 	}

@@ -13,6 +13,9 @@ import (
 	"github.com/goshawk-io/goshawk/internal/observe/target"
 )
 
+// UnseenGoroutines is what is not seen of a process whose net/http/pprof is not known.
+const UnseenGoroutines = "how many goroutines there are"
+
 // ProcessOptions say how [Evidence.GatherProcess] looks.
 type ProcessOptions struct {
 	// Root is where the host's /proc and /sys are; "/" by default.
@@ -114,7 +117,7 @@ func (l *looker) facts() {
 	p.CPUs = allowedCPUs(string(status))
 	l.executable()
 	if l.o.Goroutines == nil {
-		l.fail("how many goroutines there are", errors.New("no address of its net/http/pprof was given (--pprof URL)"))
+		l.fail(UnseenGoroutines, errors.New("no address of its net/http/pprof was given (--pprof URL)"))
 	}
 }
 
@@ -162,7 +165,7 @@ func (l *looker) sample(ctx context.Context) sample {
 	l.fail("children that were not waited for", err)
 	if l.o.Goroutines != nil {
 		s.running, err = l.o.Goroutines(ctx)
-		l.fail("how many goroutines there are", err)
+		l.fail(UnseenGoroutines, err)
 		s.counted = err == nil
 	}
 	return s

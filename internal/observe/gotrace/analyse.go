@@ -114,6 +114,9 @@ func (p *pipeline) run(parent context.Context, a *analyser) (int, error) {
 	group.Go(func() error {
 		for j := range p.order {
 			if err := p.analyse(ctx, a, j); err != nil {
+				if a.damage != nil {
+					err = fmt.Errorf("generation %d: %w", generations+1, err)
+				}
 				return err
 			}
 			generations++
@@ -222,7 +225,9 @@ func (p *pipeline) analyse(ctx context.Context, a *analyser, j *job) error {
 			if !ok {
 				return j.err
 			}
-			a.take(c)
+			if err := a.take(c); err != nil {
+				return err
+			}
 			select {
 			case p.chunks <- c:
 			default:

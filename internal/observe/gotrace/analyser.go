@@ -1,6 +1,11 @@
 package gotrace
 
-import "golang.org/x/exp/trace"
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/exp/trace"
+)
 
 const (
 	// SilenceGate is from when on time without any event counts as silence, in ns.
@@ -14,6 +19,15 @@ const (
 	// IdlingGate is how long, in ns, a goroutine and an idle P must have waited for
 	// each other before it counts as more than a wake-up under way.
 	IdlingGate = 1_000_000
+)
+
+const (
+	// maxTrace is how long a trace may be, in ns: 104 days. What a damaged one says of
+	// times beyond would overflow sums.
+	maxTrace = 1 << 53
+	// latest is when a trace may begin at the latest, in ns: clocks count from when the
+	// machine was started.
+	latest = 1 << 62
 )
 
 // goroutine is what the analyser knows of one that lives.
@@ -42,6 +56,8 @@ type analyser struct {
 	// blocks resolves a reason and stack of the generation at hand.
 	blocks map[uint64]*blockTally
 
+	// damage is why the rest of the trace cannot be understood.
+	damage     error
 	started    bool
 	start, now int64
 	wall       int64
@@ -90,18 +106,22 @@ func (a *analyser) generation() {
 	a.blocks = map[uint64]*blockTally{}
 }
 
-// take takes the records of a chunk.
-func (a *analyser) take(c *chunk) {
+// take takes the records of a chunk. The error is about their times; nothing is taken
+// after it.
+func (a *analyser) take(c *chunk) error {
 	a.strings = append(a.strings, c.strings...)
 	for _, frames := range c.stacks {
 		a.stacks = append(a.stacks, a.table.add(frames))
 	}
 	a.events += c.events
 	c.each(a.record)
+	return a.damage
 }
 
 func (a *analyser) record(r *record) {
-	a.advance(r.time)
+	if a.advance(r.time); a.damage != nil {
+		return
+	}
 	switch r.op {
 	case opGo:
 		a.transition(r)
@@ -127,6 +147,9 @@ func (a *analyser) record(r *record) {
 // advance sums up what held since the event before. Times rise strictly, as they do
 // in the reader, which cannot see that of the generation before.
 func (a *analyser) advance(t int64) {
+	if a.damage != nil || a.impossible(t) {
+		return
+	}
 	if !a.started {
 		a.started, a.start, a.now = true, t, t
 		return
@@ -154,6 +177,21 @@ func (a *analyser) advance(t int64) {
 	a.procs.Idle += dt * int64(a.idlePs)
 	a.waiting(runnable, dt)
 	a.now = t
+}
+
+// impossible notes a time that no clock shows.
+func (a *analyser) impossible(t int64) bool {
+	switch {
+	case a.started && t <= a.start+maxTrace:
+		return false
+	case a.started:
+		a.damage = fmt.Errorf("damaged: an event is %s after the first one", time.Duration(t-a.start))
+	case t >= 0 && t <= latest:
+		return false
+	default:
+		a.damage = fmt.Errorf("damaged: the first event is at %s", time.Duration(t))
+	}
+	return true
 }
 
 // waiting sums up time in which goroutines waited for a P.
