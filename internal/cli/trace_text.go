@@ -188,12 +188,7 @@ func (t *traceText) functions(v *v1.Trace) {
 	shown := v.Functions[:t.most(len(v.Functions), mostFunctions)]
 	for i := range shown {
 		f := &shown[i]
-		var count uint64
-		var total, p99, longest int64
-		for _, s := range []v1.TraceStats{f.Latency.Create, f.Latency.Wake, f.Latency.Preempt, f.Latency.Syscall} {
-			count, total, p99, longest = count+s.Count, total+s.TotalNS, max(p99, s.P99NS), max(longest, s.MaxNS)
-		}
-		t.line("  %-*s %10d %9s %9d %9s %9s %9s", wide, cutMiddle(table.Printable(f.Name), wide), f.Goroutines, ns(f.RunningNS), count, ns(total), ns(p99), ns(longest))
+		t.line("  %-*s %10d %9s %9d %9s %9s %9s", wide, cutMiddle(table.Printable(f.Name), wide), f.Goroutines, ns(f.RunningNS), f.Waits.Count, ns(f.Waits.TotalNS), ns(f.Waits.P99NS), ns(f.Waits.MaxNS))
 	}
 	t.more(len(v.Functions)-len(shown), "function", "functions")
 }

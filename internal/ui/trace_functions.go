@@ -30,17 +30,6 @@ type TraceNumber struct {
 // maxTraceFunctions bounds the rows, hence the elements of the page.
 const maxTraceFunctions = 120
 
-// sumLatency returns all waits of a function, with the worst percentile of a class.
-func sumLatency(l *v1.TraceLatency) v1.TraceStats {
-	var sum v1.TraceStats
-	for _, c := range traceClasses(l) {
-		sum.Count += c.Stats.Count
-		sum.TotalNS += c.Stats.TotalNS
-		sum.P99NS, sum.MaxNS = max(sum.P99NS, c.Stats.P99NS), max(sum.MaxNS, c.Stats.MaxNS)
-	}
-	return sum
-}
-
 func newTraceFunctions(v *v1.Trace, axis traceAxis) (list []TraceFunction, left string) {
 	for i := range v.Functions {
 		if i == maxTraceFunctions {
@@ -53,7 +42,7 @@ func newTraceFunctions(v *v1.Trace, axis traceAxis) (list []TraceFunction, left 
 }
 
 func newTraceFunction(f *v1.TraceFunction, axis traceAxis, i int) TraceFunction {
-	all := sumLatency(&f.Latency)
+	all := &f.Waits
 	short := model.ShortFunction(f.Name)
 	path := f.Name[:max(len(f.Name)-len(short), 0)]
 	row := TraceFunction{
@@ -75,21 +64,7 @@ func newTraceFunction(f *v1.TraceFunction, axis traceAxis, i int) TraceFunction 
 		}
 	}
 	if len(f.Distribution) > 0 {
-		row.Plot = axis.plot(f.Distribution, medianOf(f.Distribution), all.P99NS, "Distribution of the waits of "+row.Name)
+		row.Plot = axis.plot(f.Distribution, all.P50NS, all.P99NS, "Distribution of the waits of "+row.Name)
 	}
 	return row
-}
-
-// medianOf returns the lower edge of the bucket with the middle value.
-func medianOf(buckets []v1.TraceBucket) int64 {
-	var all, seen uint64
-	for _, b := range buckets {
-		all += b.Count
-	}
-	for _, b := range buckets {
-		if seen += b.Count; seen > 0 && seen >= (all+1)/2 {
-			return b.FromNS
-		}
-	}
-	return 0
 }

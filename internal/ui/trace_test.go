@@ -24,7 +24,7 @@ func fullTrace(evil string) v1.Trace {
 	v.File, v.Time = "/srv/"+evil, new(v1.Time(testNow()))
 	v.Functions = []v1.TraceFunction{
 		{Name: "example.com/shop.(*Shop).serve" + evil, Goroutines: 7, Created: 6, Ended: 5, RunningNS: 8e6, WaitingNS: 9e9, SyscallNS: 3e6, AssistNS: 1e6,
-			Latency: v1.TraceLatency{Wake: stats, Create: stats}, Distribution: sampleDistribution(4e4)},
+			Latency: v1.TraceLatency{Wake: stats, Create: stats}, Waits: stats, Distribution: sampleDistribution(4e4)},
 		{Name: "main.idle"},
 	}
 	v.Ranges = []v1.TraceRange{{Name: "GC concurrent mark phase" + evil, TraceStats: stats, Open: 1, Cut: 2}}

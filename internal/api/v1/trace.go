@@ -90,11 +90,13 @@ type TraceFunction struct {
 	Created    uint64 `json:"created"`
 	Ended      uint64 `json:"ended"`
 	// RunningNS, WaitingNS and SyscallNS are summed over the goroutines.
-	RunningNS    int64         `json:"running_ns"`
-	WaitingNS    int64         `json:"waiting_ns"`
-	SyscallNS    int64         `json:"syscall_ns"`
-	AssistNS     int64         `json:"gc_assist_ns"`
-	Latency      TraceLatency  `json:"latency"`
+	RunningNS int64        `json:"running_ns"`
+	WaitingNS int64        `json:"waiting_ns"`
+	SyscallNS int64        `json:"syscall_ns"`
+	AssistNS  int64        `json:"gc_assist_ns"`
+	Latency   TraceLatency `json:"latency"`
+	// Waits takes the classes of Latency together.
+	Waits        TraceStats    `json:"waits"`
 	Distribution []TraceBucket `json:"distribution,omitempty"`
 }
 

@@ -84,7 +84,7 @@ func traceBucket(b gotrace.Bucket) TraceBucket {
 func traceFunction(f gotrace.Function) TraceFunction {
 	return TraceFunction{Name: text(f.Name), Goroutines: f.Goroutines, Created: f.Created, Ended: f.Ended,
 		RunningNS: f.Running, WaitingNS: f.Waiting, SyscallNS: f.InSyscall, AssistNS: f.Assist,
-		Latency: traceLatency(f.Latency), Distribution: traceList(f.Distribution, 0, traceBucket)}
+		Latency: traceLatency(f.Latency), Waits: traceStats(f.Waits), Distribution: traceList(f.Distribution, 0, traceBucket)}
 }
 
 func traceSTW(s gotrace.Range) TraceSTW {

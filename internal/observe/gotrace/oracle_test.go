@@ -176,6 +176,7 @@ func (o *oracle) compare(t *testing.T, r *gotrace.Report) {
 			n += s.Count
 		}
 		equal(t, "waits of "+f.Name, n, uint64(len(o.functions[f.Name])))
+		same(t, "all waits of "+f.Name, f.Waits, o.functions[f.Name])
 		equal(t, "waiting of "+f.Name, f.Latency.Total(), sum(o.functions[f.Name]))
 	}
 	equal(t, "running", running, o.running)

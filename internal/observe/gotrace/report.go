@@ -133,7 +133,9 @@ type Function struct {
 	// beginning and end were.
 	Goroutines, Created, Ended uint64
 	Latency                    Latency
-	Distribution               []Bucket
+	// Waits takes the classes of Latency together.
+	Waits        Stats
+	Distribution []Bucket
 	// Running, Waiting and InSyscall are summed over its goroutines.
 	Running, Waiting, InSyscall int64
 	// Assist is the part of Running spent in marking for the collector.

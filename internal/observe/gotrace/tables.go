@@ -44,7 +44,7 @@ func (f *functionTally) report() Function {
 		out.Latency[c] = f.latency[c].stats()
 		all.merge(&f.latency[c])
 	}
-	out.Distribution = all.distribution()
+	out.Waits, out.Distribution = all.stats(), all.distribution()
 	return out
 }
 
