@@ -9,7 +9,6 @@ import (
 
 	v1 "github.com/goshawk-io/goshawk/internal/api/v1"
 	"github.com/goshawk-io/goshawk/internal/export/table"
-	"github.com/goshawk-io/goshawk/internal/model"
 )
 
 // How many rows a report shows of a list without --all.
@@ -271,19 +270,10 @@ func (t *traceText) blocking(v *v1.Trace) {
 	var rows []statRow
 	for i := range shown {
 		b := &shown[i]
-		rows = append(rows, statRow{b.Reason + " in " + shortPlace(b.Place), b.TraceStats})
+		rows = append(rows, statRow{b.Reason + " in " + b.Place, b.TraceStats})
 	}
 	t.stats("", rows)
 	t.more(len(v.Blocking)-len(shown), "place", "places")
-}
-
-// shortPlace leaves out the folders of packages.
-func shortPlace(place string) string {
-	line, in, ok := strings.Cut(place, " (")
-	if !ok {
-		return model.ShortFunction(place)
-	}
-	return model.ShortFunction(line) + " (" + model.ShortFunction(in)
 }
 
 // worst renders the longest waits in words.

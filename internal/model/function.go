@@ -15,8 +15,20 @@ func PackageOf(function string) string {
 	return function
 }
 
-// ShortFunction leaves out the folders of a function's package.
-func ShortFunction(function string) string { return function[base(function):] }
+// ShortFunction leaves out the folders of a function's package, but for the one above
+// the major version of a module, as in "caddy/v2.Run".
+func ShortFunction(function string) string {
+	short := function[base(function):]
+	element, _, _ := strings.Cut(short, ".")
+	if len(element) < 2 || element[0] != 'v' || strings.Trim(element[1:], "0123456789") != "" {
+		return short
+	}
+	above := strings.TrimSuffix(function[:len(function)-len(short)], "/")
+	if above == "" {
+		return short
+	}
+	return function[strings.LastIndexByte(above, '/')+1:]
+}
 
 // base is where the last element of the package's path begins. The path ends before
 // the type parameters and the receiver, which may hold slashes.

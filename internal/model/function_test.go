@@ -15,6 +15,9 @@ func TestPackageOf(t *testing.T) {
 		{"shop/internal/cart.Add", "shop/internal/cart", "cart.Add", false},
 		{"gopkg.in/yaml%2ev3.Unmarshal", "gopkg.in/yaml%2ev3", "yaml%2ev3.Unmarshal", false},
 		{"", "", "", false},
+		{"github.com/caddyserver/caddy/v2.Run", "github.com/caddyserver/caddy/v2", "caddy/v2.Run", false},
+		{"v2.Run", "v2", "v2.Run", false},
+		{"example.com/vote.Run", "example.com/vote", "vote.Run", false},
 		{"memeqbody", "memeqbody", "memeqbody", false},
 	} {
 		if got := PackageOf(c.function); got != c.want {

@@ -15,10 +15,10 @@ import (
 func Place(stack []Frame) string {
 	at := slices.IndexFunc(stack, func(f Frame) bool { return !waitsForOthers(f.Func) })
 	switch {
-	case len(stack) == 0:
+	case len(stack) == 0 || stack[len(stack)-1].Func == "":
 		return "an unknown place"
 	case at < 0:
-		return stack[len(stack)-1].Func
+		return model.ShortFunction(stack[len(stack)-1].Func)
 	}
 	leaf := line(stack[at])
 	if !model.StandardLibrary(stack[at].Func) {
@@ -35,16 +35,21 @@ func Place(stack []Frame) string {
 	if from < 0 {
 		return leaf
 	}
-	return line(outer[from]) + " (" + stack[at].Func + ")"
+	return line(outer[from]) + " (" + model.ShortFunction(stack[at].Func) + ")"
 }
 
-// waitsForOthers is true of functions that wait on behalf of those that call them.
+// waitsForOthers is true of functions that wait on behalf of those that call them, and
+// of one without a name.
 func waitsForOthers(function string) bool {
+	if function == "" {
+		return true
+	}
 	first, _, _ := strings.Cut(model.PackageOf(function), "/")
 	return slices.Contains([]string{"runtime", "sync", "syscall", "time", "internal"}, first)
 }
 
-func line(f Frame) string { return fmt.Sprintf("%s:%d", f.Func, f.Line) }
+// line names a function without the folders of its package, and the line in it.
+func line(f Frame) string { return fmt.Sprintf("%s:%d", model.ShortFunction(f.Func), f.Line) }
 
 // Idles is true of blocks of the runtime's own goroutines, which wait for work, and of
 // what was blocked from the beginning to the end.
