@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,18 +28,9 @@ type traceFile struct {
 // createTraceFile makes sure that path can be written, and leaves what is there
 // untouched until commit.
 func createTraceFile(path string) (*traceFile, error) {
-	switch info, err := os.Stat(path); {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
+	path, _, err := replaceable(path)
+	if err != nil {
 		return nil, err
-	case info.IsDir():
-		return nil, errors.New("is a directory")
-	case !info.Mode().IsRegular():
-		return nil, errors.New("is not a regular file")
-	}
-	// What a link leads to is replaced, not the link.
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
 	}
 	file, err := createPartial(path + partialSuffix)
 	if err != nil {

@@ -134,34 +134,48 @@ func (c *Client) SLOHistory(ctx context.Context, name string, q v1.SLOHistoryQue
 }
 
 func get[T any](ctx context.Context, c *Client, path string, query url.Values) (T, error) {
-	var answer T
+	return ask[T](ctx, c, http.MethodGet, path, query, nil)
+}
+
+// ask sends a request and reads the document that answers it.
+func ask[T any](ctx context.Context, c *Client, method, path string, query url.Values, body io.Reader) (T, error) {
+	var document T
+	answer, err := c.send(ctx, method, path, query, body)
+	if err != nil {
+		return document, err
+	}
+	if err := json.Unmarshal(answer, &document); err != nil {
+		return document, fmt.Errorf("read the answer for %s: %w", path, err)
+	}
+	return document, nil
+}
+
+// send sends a request and returns the body of the answer.
+func (c *Client) send(ctx context.Context, method, path string, query url.Values, body io.Reader) ([]byte, error) {
 	target := c.base + "/api/v1/" + path
 	if len(query) > 0 {
 		target += "?" + query.Encode()
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	request, err := http.NewRequestWithContext(ctx, method, target, body)
 	if err != nil {
-		return answer, fmt.Errorf("ask for %s: %w", path, err)
+		return nil, fmt.Errorf("ask for %s: %w", path, err)
 	}
 	if c.token != "" {
 		request.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return answer, fmt.Errorf("ask for %s: %w", path, err)
+		return nil, fmt.Errorf("ask for %s: %w", path, err)
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return answer, fmt.Errorf("read the answer for %s: %w", path, err)
-	case len(body) > maxAnswer:
-		return answer, fmt.Errorf("read the answer for %s: it is longer than %d bytes", path, maxAnswer)
-	case response.StatusCode != http.StatusOK:
-		return answer, refusal(response.StatusCode, body)
-	}
-	if err := json.Unmarshal(body, &answer); err != nil {
-		return answer, fmt.Errorf("read the answer for %s: %w", path, err)
+		return nil, fmt.Errorf("read the answer for %s: %w", path, err)
+	case len(answer) > maxAnswer:
+		return nil, fmt.Errorf("read the answer for %s: it is longer than %d bytes", path, maxAnswer)
+	case response.StatusCode >= http.StatusMultipleChoices:
+		return nil, refusal(response.StatusCode, answer)
 	}
 	return answer, nil
 }

@@ -18,24 +18,33 @@ type pendingFile struct {
 	old  os.FileInfo // what is replaced, nil for nothing
 }
 
-// createPending makes sure that path can be written, and leaves what is there
-// untouched until commit. What is not a regular file is refused: it would be
-// replaced.
-func createPending(path string) (*pendingFile, error) {
+// replaceable returns what a file that is written to path replaces, nil for nothing,
+// and its path: what a link leads to is replaced, not the link. What is not a regular
+// file is refused.
+func replaceable(path string) (string, fs.FileInfo, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		info = nil
 	case err != nil:
-		return nil, err
+		return "", nil, err
 	case info.IsDir():
-		return nil, errors.New("is a directory")
+		return "", nil, errors.New("is a directory")
 	case !info.Mode().IsRegular():
-		return nil, errors.New("is not a regular file")
+		return "", nil, errors.New("is not a regular file")
 	}
-	// What a link leads to is replaced, not the link.
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
+	}
+	return path, info, nil
+}
+
+// createPending makes sure that path can be written, and leaves what is there
+// untouched until commit.
+func createPending(path string) (*pendingFile, error) {
+	path, info, err := replaceable(path)
+	if err != nil {
+		return nil, err
 	}
 	if f, err := os.OpenFile(path, os.O_WRONLY, 0); err == nil {
 		f.Close()
