@@ -181,6 +181,9 @@ func (s *supervisor) start(o SuperviseOptions, receiver *systemd.Receiver) error
 	// It leads a group of its own: what a terminal sends to all comes to this process, which
 	// passes it on to the one that it is for.
 	s.serving, err = os.StartProcess(path, command, &os.ProcAttr{Env: env, Files: files, Sys: &syscall.SysProcAttr{Setpgid: true}})
+	if failure, ok := errors.AsType[*os.PathError](err); ok {
+		err = fmt.Errorf("%s: %w", path, failure.Err)
+	}
 	return err
 }
 
