@@ -59,6 +59,10 @@ func createPending(path string) (*pendingFile, error) {
 	}
 	name := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"."+rand.Text())
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if failure, ok := errors.AsType[*fs.PathError](err); ok {
+		// The name of the new file says nothing to whom it does not concern.
+		return nil, fmt.Errorf("create a file in %s: %w", filepath.Dir(path), failure.Err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -244,7 +244,10 @@ func unreadableTrace(command, operand string, cause error) error {
 		return errInterrupted
 	}
 	hint := "a trace is what runtime/trace, a flight recorder or /debug/pprof/trace write"
+	trace, samples := strings.CutSuffix(operand, hostSuffix)
 	switch {
+	case samples && errors.Is(cause, gotrace.ErrNotTrace):
+		hint = "these are the samples of the host beside a trace, and read with it: name " + shortOperand(trace)
 	case errors.Is(cause, gotrace.ErrOldFormat):
 		hint = "trace the program built with Go 1.22 or newer, or use the go tool trace of its version"
 	case errors.Is(cause, gotrace.ErrEmpty):
