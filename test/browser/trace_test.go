@@ -161,6 +161,7 @@ func TestTrace_uploadLeadsToItsPage(t *testing.T) {
 	}
 	b, url := siteTab(t, tracedSite(t), desktop, "/")
 	b.visit(url + "/traces")
+	b.wait(`!document.querySelector(".upload button").disabled`)
 	b.run(chromedp.SetUploadFiles(`input[type="file"]`, []string{file}))
 	b.do(`document.querySelector(".upload button").click()`)
 	b.wait(`location.pathname.length > 10 && document.querySelector("h1")?.textContent === "of the test.trace"`)
@@ -169,7 +170,7 @@ func TestTrace_uploadLeadsToItsPage(t *testing.T) {
 func TestTrace_isRemovedByTheSecondPress(t *testing.T) {
 	b, url := siteTab(t, tracedSite(t), desktop, "/")
 	b.visit(url + "/traces/" + shopTrace)
-	b.wait(`customElements.get("goshawk-remove") !== undefined`)
+	b.wait(`!document.querySelector("goshawk-remove button").disabled`)
 	press := `document.querySelector("goshawk-remove button").click()`
 	b.do(press)
 	b.wait(`document.querySelector("goshawk-remove button").textContent === "Really remove it"`)
@@ -188,6 +189,7 @@ func TestTrace_uploadSaysWhyItWasRefused(t *testing.T) {
 	b, url := siteTab(t, tracedSite(t), desktop, "/")
 	b.expect("400")
 	b.visit(url + "/traces")
+	b.wait(`!document.querySelector(".upload button").disabled`)
 	b.run(chromedp.SetUploadFiles(`input[type="file"]`, []string{file}))
 	b.do(`document.querySelector(".upload button").click()`)
 	b.wait(`document.querySelector(".uploadstate.bad")?.textContent.includes("is not a Go execution trace")`)

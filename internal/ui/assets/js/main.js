@@ -29,16 +29,19 @@ const RARE = {
   "goshawk-remove": () => import("./traceremove.js").then((m) => m.Remove),
 };
 
-/** Loads what the page has of them. */
+/**
+ * Loads what the page has of them.
+ * @returns {Promise<void[]>} when they work
+ */
 function meet() {
-  for (const [name, load] of Object.entries(RARE)) {
-    if (!document.querySelector(name)) continue;
+  const named = Object.entries(RARE).filter(([name]) => document.querySelector(name));
+  return Promise.all(named.map(async ([name, load]) => {
     delete RARE[name];
-    load().then((element) => customElements.define(name, element));
-  }
+    customElements.define(name, await load());
+  }));
 }
-meet();
+const met = meet();
 // A block that is brought up to date may be the first to have one.
 document.addEventListener("htmx:afterSwap", meet);
 // Whoever drives a browser waits for this.
-document.documentElement.dataset.ready = "";
+met.then(() => document.documentElement.dataset.ready = "");

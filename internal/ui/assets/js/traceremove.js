@@ -11,6 +11,7 @@ export class Remove extends HTMLElement {
   connectedCallback() {
     const button = this.querySelector("button");
     if (!button) return;
+    button.disabled = false;
     const label = button.textContent ?? "";
     this.life = new AbortController();
     button.addEventListener("click", () => {

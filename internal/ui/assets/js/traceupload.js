@@ -25,7 +25,10 @@ export class Upload extends HTMLElement {
   connectedCallback() {
     const form = this.querySelector("form");
     const field = this.querySelector('input[type="file"]');
-    if (!form || !(field instanceof HTMLInputElement)) return;
+    const button = this.querySelector("button");
+    if (!form || !(field instanceof HTMLInputElement) || !button) return;
+    // Without this script it would leave the page.
+    button.disabled = false;
     this.life = new AbortController();
     const { signal } = this.life;
     form.addEventListener("submit", (event) => {
