@@ -137,7 +137,7 @@ func (p *pipeline) run(parent context.Context, a *analyser) (int, error) {
 func (p *pipeline) parse(ctx context.Context) bool {
 	j := &job{chunks: make(chan *chunk, chunksAhead)}
 	defer close(j.chunks)
-	parser := parser{fresh: p.fresh, send: func(c *chunk) error {
+	parser := parser{apart: p.workers > 1, fresh: p.fresh, send: func(c *chunk) error {
 		select {
 		case j.chunks <- c:
 			return nil

@@ -9,7 +9,7 @@
 //     state of each goroutine and P at its beginning;
 //   - parsers, several at once, read one generation each with
 //     golang.org/x/exp/trace and write what the analysis needs of each event as a
-//     compact record;
+//     compact record, in a goroutine beside the reader's;
 //   - one analyser takes the records of all generations in the order of the trace
 //     and carries goroutines, ranges, regions and tasks across the boundaries. It
 //     is the only one that keeps state, hence the result does not depend on how

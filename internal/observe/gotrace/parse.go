@@ -32,6 +32,11 @@ type parser struct {
 	strings map[string]uint64
 	stacks  map[trace.Stack]uint64
 	logs    int
+	// lastString was asked for last, and is so again more often than not.
+	lastString string
+	lastIndex  uint64
+	// apart is whether events are read beside the writing of their records.
+	apart bool
 	// fresh gives an empty chunk, send takes a full one over.
 	fresh func() *chunk
 	send  func(*chunk) error
@@ -55,7 +60,11 @@ func (p *parser) load(g *generation) (err error) {
 func (p *parser) parse(last bool) (err error) {
 	defer damaged(&err)
 	p.chunk = p.fresh()
-	err = p.events(last)
+	if p.apart {
+		err = p.relay(last)
+	} else {
+		err = p.events(last)
+	}
 	if sendErr := p.send(p.chunk); sendErr != nil {
 		return sendErr
 	}
@@ -70,11 +79,30 @@ func damaged(err *error) {
 	}
 }
 
+// events reads the events of the generation and writes their records.
 func (p *parser) events(last bool) error {
-	p.event(p.first)
+	var next trace.Event
+	return p.read(last, func() *trace.Event { return &next }, func(e *trace.Event) error {
+		var ended trace.Task
+		if e.Kind() == trace.EventTaskEnd {
+			ended = e.Task()
+		}
+		return p.write(e, ended)
+	})
+}
+
+// read calls take with each event of the generation, in order, which it puts where
+// place says: they are large to copy.
+func (p *parser) read(last bool, place func() *trace.Event, take func(*trace.Event) error) (err error) {
+	defer damaged(&err)
+	e := place()
+	*e = p.first
+	if err := take(e); err != nil {
+		return err
+	}
 	for {
-		e, err := p.reader.ReadEvent()
-		if errors.Is(err, io.EOF) {
+		e := place()
+		if *e, err = p.reader.ReadEvent(); errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
@@ -83,18 +111,28 @@ func (p *parser) events(last bool) error {
 		if e.Kind() == trace.EventSync && !last {
 			continue
 		}
-		p.event(e)
-		if len(p.chunk.data) >= chunkSize-256 {
-			if err := p.send(p.chunk); err != nil {
-				return err
-			}
-			p.chunk = p.fresh()
+		if err := take(e); err != nil {
+			return err
 		}
 	}
 }
 
+// write writes the record of an event, and sends the chunk that this fills. ended is
+// the task that it ends.
+func (p *parser) write(e *trace.Event, ended trace.Task) error {
+	p.event(e, ended)
+	if len(p.chunk.data) < chunkSize-256 {
+		return nil
+	}
+	if err := p.send(p.chunk); err != nil {
+		return err
+	}
+	p.chunk = p.fresh()
+	return nil
+}
+
 // event writes the record of an event.
-func (p *parser) event(e trace.Event) {
+func (p *parser) event(e *trace.Event, ended trace.Task) {
 	t := int64(e.Time())
 	switch e.Kind() {
 	case trace.EventStateTransition:
@@ -111,12 +149,10 @@ func (p *parser) event(e trace.Event) {
 			o = opRegionEnd
 		}
 		p.chunk.put(o, t, shifted(e.Goroutine()), p.string(region.Type), uint64(region.Task))
-	case trace.EventTaskBegin, trace.EventTaskEnd:
-		o, task := opTaskBegin, e.Task()
-		if e.Kind() == trace.EventTaskEnd {
-			o = opTaskEnd
-		}
-		p.chunk.put(o, t, uint64(task.ID), uint64(task.Parent), p.string(task.Type))
+	case trace.EventTaskBegin:
+		p.task(opTaskBegin, e.Task(), t)
+	case trace.EventTaskEnd:
+		p.task(opTaskEnd, ended, t)
 	case trace.EventLog:
 		p.log(e, t)
 	case trace.EventMetric:
@@ -128,7 +164,7 @@ func (p *parser) event(e trace.Event) {
 	}
 }
 
-func (p *parser) transition(e trace.Event, t int64) {
+func (p *parser) transition(e *trace.Event, t int64) {
 	st := e.StateTransition()
 	switch st.Resource.Kind {
 	case trace.ResourceGoroutine:
@@ -150,7 +186,7 @@ func (p *parser) transition(e trace.Event, t int64) {
 	}
 }
 
-func (p *parser) ranged(o op, e trace.Event, t int64) {
+func (p *parser) ranged(o op, e *trace.Event, t int64) {
 	r := e.Range()
 	var scope uint64
 	switch r.Scope.Kind {
@@ -164,7 +200,11 @@ func (p *parser) ranged(o op, e trace.Event, t int64) {
 	p.chunk.put(o, t, p.string(r.Name), uint64(r.Scope.Kind), scope)
 }
 
-func (p *parser) log(e trace.Event, t int64) {
+func (p *parser) task(o op, task trace.Task, t int64) {
+	p.chunk.put(o, t, uint64(task.ID), uint64(task.Parent), p.string(task.Type))
+}
+
+func (p *parser) log(e *trace.Event, t int64) {
 	l := e.Log()
 	var message uint64
 	if p.logs < maxLogs {
@@ -192,8 +232,8 @@ func (p *parser) sync(s trace.Sync, t int64) {
 
 // string returns the index of a string in the generation's table.
 func (p *parser) string(s string) uint64 {
-	if s == "" {
-		return 0
+	if s == p.lastString {
+		return p.lastIndex
 	}
 	i, ok := p.strings[s]
 	if !ok {
@@ -201,6 +241,7 @@ func (p *parser) string(s string) uint64 {
 		p.strings[s] = i
 		p.chunk.strings = append(p.chunk.strings, s)
 	}
+	p.lastString, p.lastIndex = s, i
 	return i
 }
 
