@@ -105,7 +105,9 @@ func TestMeasureAll_findsThatNothingChanged(t *testing.T) {
 func TestMeasureAll_server(t *testing.T) {
 	program := testutil.BuildGo(t, testutil.Dir("server"), testutil.BuildOptions{})
 	o := short(program, load.HTTP, load.H2)
-	o.duration, o.every, o.window, o.busy = time.Second, time.Second, 500*time.Millisecond, 1
+	// Two seconds remain after the trigger: connections are kept through a probation of
+	// 300 ms, and told to go to the new process within a second after that.
+	o.duration, o.every, o.window, o.busy = 4*time.Second, 4*time.Second, 500*time.Millisecond, 1
 	var out strings.Builder
 	if err := measureAll(t.Context(), o, &out, io.Discard); err != nil {
 		t.Errorf("%v\n%s", err, out.String())
