@@ -88,7 +88,7 @@ one that is cut off or damaged: what could be read is printed, and where it ende
 // collectEarly keeps the heap small while a trace is read: what is read has few
 // pointers, so that collecting it often costs little. It returns what undoes it.
 func collectEarly() func() {
-	const percent = 25
+	const percent = 10
 	before := debug.SetGCPercent(percent)
 	return func() { debug.SetGCPercent(before) }
 }
